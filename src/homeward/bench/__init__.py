@@ -1,0 +1,1 @@
+"""How good it is, side by side with others, on real data."""

@@ -1,0 +1,1 @@
+"""What is usual here: habits, calibration, the profile."""

@@ -1,0 +1,1 @@
+"""What may be done at all, and what is chosen."""

@@ -1,0 +1,49 @@
+"""What the owner chose, as plain values. A settings object reaches the engine as an input (`Change`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device of the place.
+
+    ``type`` and ``role`` are words of `homeward.core.vocabulary`; an unknown device has ``other`` for both.
+    """
+
+    name: str
+    type: str = "other"
+    role: str = "other"
+    room: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A command the guard may give when an incident reaches the rung *command*.
+
+    ``when`` lists what calls for it: device names, device types (``lock``), roles (``entrance``) or rule names
+    (``rule:flood``). ``minutes`` is the length of the lease; ``None`` marks a one-shot act (``lock``), which
+    ends by itself. ``restore`` is the command that takes it back (``off`` for ``on``); ``None`` where nothing
+    has to be, or may be, restored. ``responder`` is ``dry_run`` until the owner turns the device on.
+    """
+
+    name: str
+    device: str
+    command: str
+    when: tuple[str, ...]
+    minutes: float | None = 10.0
+    restore: str | None = None
+    responder: str = "dry_run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the engine needs to know about a place. ``budget`` is alarms per week; ``timezone`` is IANA."""
+
+    place: str = "home"
+    timezone: str = "UTC"
+    budget: float = 1.0
+    devices: tuple[Device, ...] = ()
+    responses: tuple[Response, ...] = ()
+    happened_delay_minutes: float = 10.0

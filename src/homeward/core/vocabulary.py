@@ -1,0 +1,34 @@
+"""Device types and roles, in the field's own words, and what follows from them for safety."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROLES: Final = frozenset({"entrance", "motion", "presence", "actuator", "meter", "use", "other"})
+
+TYPES: Final = frozenset(
+    {
+        "motion", "contact.door", "contact.window", "contact.cupboard", "contact.fridge", "contact.other",
+        "pressure.bed", "pressure.chair", "float.toilet", "light", "switch", "plug", "lock", "camera", "doorbell",
+        "meter.power", "meter.water", "meter.gas", "sensor.temperature", "sensor.humidity", "sensor.brightness",
+        "thermostat", "button", "siren", "hub", "appliance", "alarm", "medical", "smoke", "broker", "residents",
+        "other",
+    }
+)  # fmt: skip
+
+GUARDED_TYPES: Final = frozenset({"lock", "alarm", "siren", "medical", "smoke"})
+"""Types that learn a new habit from an answer only; together with every device of role ``entrance``."""
+
+LIFE_SAFETY_TYPES: Final = frozenset({"medical", "smoke"})
+"""Types that no response may ever act upon."""
+
+ONE_SHOT: Final = frozenset({"lock", "arm"})
+"""Commands that end by themselves: the state they reach is the safer one and is never taken back."""
+
+REFUSED: Final = frozenset({"toggle", "unlock", "open", "disarm"})
+"""Commands that no response may give: toggles cannot be taken back, and the guard never opens a way in."""
+
+
+def is_guarded(type_: str, role: str) -> bool:
+    """Whether a device of this type and role must not learn from what merely came back."""
+    return role == "entrance" or type_ in GUARDED_TYPES

@@ -1,0 +1,1 @@
+"""A simulated home over real MQTT, for the first two minutes."""

@@ -1,0 +1,17 @@
+"""Ways to act, and to take it back: one file for each."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from homeward.core.effects import Action
+
+
+class Responder(Protocol):
+    """A way to act. Both calls are idempotent by ``action.id``; failure is raised, and the service turns it into an `Outcome`."""
+
+    name: str
+
+    async def apply(self, action: Action) -> None: ...
+
+    async def revert(self, action: Action) -> None: ...
