@@ -22,6 +22,7 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv from the hashed lock; a second time does nothing (PYTHON=... names a Python)
+	@:
 
 $(STAMP):
 	@PYTHON='$(PYTHON)' sh tools/install.sh $@

@@ -44,8 +44,9 @@ if ! grep -qsF "$here/.venv" .venv/pyvenv.cfg || ! .venv/bin/python -c 'import p
     "$python" -m venv --clear "$here/.venv" || fail "$python could not make .venv"
 fi
 
+# Errors are shown, warnings about this machine's pip settings are not.
 pip() {
-    PIP_USER=0 .venv/bin/python -m pip --quiet --no-input --disable-pip-version-check "$@"
+    PIP_USER=0 .venv/bin/python -m pip -qq --no-input --disable-pip-version-check "$@"
 }
 printf -- '-- packages from requirements.lock (about a minute the first time)\n'
 pip install --require-hashes -r requirements.lock ||
