@@ -10,7 +10,7 @@ from homeward.core.event import Event
 from homeward.core.settings import Settings
 
 Answer = Literal["yes", "no"]
-Command = Literal["stand_down", "undo", "arm", "disarm"]
+Command = Literal["stand_down", "undo", "arm", "disarm", "backfill_begin", "backfill_end", "confirm_young"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,80 @@
+"""Why an event is unusual, in plain words."""
+
+from __future__ import annotations
+
+from homeward.core.behaviour.profile import (
+    HOW_LONG,
+    HOW_SOON,
+    WHAT_NEXT,
+    WHEN,
+    Observation,
+)
+from homeward.core.behaviour.table import WEIGHT, Table
+
+_HALF_HOURS = 48
+
+
+def reason(table: Table, seen: Observation, habit: int) -> str:
+    """One or two sentences that a person understands: what happened, and what is usual instead."""
+    subject = f"{seen.device} {seen.action}"
+    if habit == WHEN:
+        return f"{subject} at {_clock(seen.minute)}: {_usual_hours(table, seen)}"
+    if habit == WHAT_NEXT:
+        return f"{subject}: {_usual_order(table, seen)}"
+    if habit == HOW_SOON:
+        after = f"after {_duration(seen.pause)} without any event" if seen.pause >= 0 else "as the first event"
+        return f"{subject} {after}: unusual for it here"
+    if habit == HOW_LONG:
+        if seen.silence < 0:
+            return f"{subject}: this device has never spoken before"
+        return f"{subject} after this device was quiet for {_duration(seen.silence)}: unusual for it"
+    raise ValueError(f"no habit {habit}")
+
+
+def _usual_hours(table: Table, seen: Observation) -> str:
+    """The stretch of the day around the event in which this activity has hardly ever been."""
+    keys, half_hour = seen.contexts[WHEN], seen.symbols[WHEN]
+    activity, device = keys[3], keys[2]
+    times = table.weight(activity) // WEIGHT
+    if not times:
+        if not table.weight(device):
+            return "this device is new here"
+        return "this device has never done this before"
+    # Neighbouring half-hours share weight: below half an event is "not at this hour".
+    rare = [table.weight(activity, hour) < WEIGHT // 2 for hour in range(_HALF_HOURS)]
+    if not rare[half_hour]:
+        return f"seldom at this hour ({_times(times)} in all)"
+    start = end = half_hour
+    while rare[start - 1] and (start - 1 - end) % _HALF_HOURS:
+        start = (start - 1) % _HALF_HOURS
+    while rare[(end + 1) % _HALF_HOURS] and (end + 1 - start) % _HALF_HOURS:
+        end = (end + 1) % _HALF_HOURS
+    return f"never between {_clock(start * 30)} and {_clock(end * 30 + 30)} in {_times(times)}"
+
+
+def _usual_order(table: Table, seen: Observation) -> str:
+    keys, activity = seen.contexts[WHAT_NEXT], seen.symbols[WHAT_NEXT]
+    times = table.weight(keys[0], activity) // WEIGHT
+    if not times:
+        return "never seen here before"
+    if not seen.previous:
+        return f"seldom seen ({_times(times)})"
+    follows = table.weight(keys[1], activity) // WEIGHT
+    often = "never" if not follows else "seldom"
+    return f"{often} straight after {seen.previous} ({_times(times)} in all)"
+
+
+def _times(count: int) -> str:
+    return "one time" if count == 1 else f"{count:,} times"
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60 % 24:02}:{minute % 60:02}"
+
+
+def _duration(milliseconds: int) -> str:
+    minutes = milliseconds / 60_000
+    for size, word in ((1440, "days"), (60, "hours"), (1, "minutes")):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.0f} {word}"
+    return f"{milliseconds / 1000:.0f} seconds"

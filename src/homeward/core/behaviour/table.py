@@ -1,0 +1,184 @@
+"""The kernel: bounded integer conditional counts with back-off.
+
+All arithmetic is on integers, so that a hub and a microcontroller compute the same bits. A *row* belongs to one
+context and counts symbols; one event weighs 256. With weight ``n`` in a row, ``c`` of it for a symbol, and
+``parent`` the probability one context coarser, ``p = (c + a·parent) / (n + a)``: hierarchical Dirichlet smoothing
+(MacKay and Peto, 1995). Bits are in Q8: 256 is one bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import isqrt
+from typing import Final
+
+WEIGHT: Final = 256
+"""What one event weighs."""
+
+BITS_CAP: Final = 64 << 8
+"""No surprise is larger than this (Q8)."""
+
+CAPACITY: Final = 1 << 18
+"""The most cells that a table holds. Beyond it the least weights are evicted."""
+
+_LOG_WIDTH: Final = 11
+
+
+def _exact_log2(x: int) -> int:
+    """log2(x) in Q8, rounded to nearest, by repeated squaring (exact integers; no floating point)."""
+    whole = x.bit_length() - 1
+    mantissa, result = x << (62 - whole), whole
+    for _ in range(9):
+        mantissa = mantissa * mantissa >> 62
+        result <<= 1
+        if mantissa >> 63:
+            mantissa >>= 1
+            result |= 1
+    return (result + 1) >> 1
+
+
+def _exact_exp2() -> tuple[int, ...]:
+    """2**(-i/256) in Q16 for i in 0..255."""
+    one = 1 << 120
+    roots = [one >> 1]  # 2**-1, 2**-1/2, 2**-1/4 … 2**-1/128, each the square root of the one before
+    for _ in range(8):
+        roots.append(isqrt(roots[-1] * one))
+    values = []
+    for i in range(256):
+        product = one
+        for bit in range(8):
+            if i >> bit & 1:
+                product = product * roots[8 - bit] >> 120
+        values.append((product + (1 << 103)) >> 104)
+    return tuple(values)
+
+
+LOG2: Final = (0, *(_exact_log2(x) for x in range(1, 1 << _LOG_WIDTH)))
+EXP2: Final = _exact_exp2()
+
+
+def log2(x: int) -> int:
+    """log2 of a positive integer, in Q8 (error below 0.005 bits)."""
+    extra = x.bit_length() - _LOG_WIDTH
+    return LOG2[x] if extra <= 0 else LOG2[x >> extra] + (extra << 8)
+
+
+@dataclass(slots=True)
+class Row:
+    """One context. ``n`` is always the sum of ``cells``; ``epoch`` is the fading epoch they are true for."""
+
+    n: int = 0
+    epoch: int = 0
+    cells: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows by context key. ``size`` is the number of cells, ``epoch`` the current fading epoch."""
+
+    rows: dict[int, Row] = field(default_factory=dict)
+    epoch: int = 0
+    size: int = 0
+    capacity: int = CAPACITY
+
+    def surprise(self, contexts: Sequence[int], symbol: int, root: int, a: int) -> int:
+        """``-log2 p`` of the symbol (Q8), contexts from coarse to fine.
+
+        ``root`` is the surprise under the coarsest parent (log2 of the alphabet's size), ``a`` the weight of a
+        parent. Where the symbol was not counted nothing is divided; a probability is formed only where it was.
+        """
+        bits = root
+        rows = self.rows
+        epoch = self.epoch
+        for key in contexts:
+            row = rows.get(key)
+            if row is None:
+                continue
+            if row.epoch != epoch:
+                self._fade(row)
+            total = row.n + a
+            count = row.cells.get(symbol)
+            extra = total.bit_length() - 11
+            grown = LOG2[total] if extra <= 0 else LOG2[total >> extra] + (extra << 8)
+            if count:
+                share = (count << 8) + (a * EXP2[bits & 255] >> (8 + (bits >> 8)))
+                extra = share.bit_length() - 11
+                bits = grown + 2048 - (LOG2[share] if extra <= 0 else LOG2[share >> extra] + (extra << 8))
+            else:
+                bits += grown - LOG2[a]
+        return min(BITS_CAP, bits)
+
+    def seen(self, context: int, symbol: int) -> bool:
+        """Whether the symbol is counted in the context."""
+        row = self.rows.get(context)
+        if row is None:
+            return False
+        if row.epoch != self.epoch:
+            self._fade(row)
+        return symbol in row.cells
+
+    def weight(self, context: int, symbol: int | None = None) -> int:
+        """The weight counted in a context, in all or of one symbol."""
+        row = self.rows.get(context)
+        if row is None:
+            return 0
+        if row.epoch != self.epoch:
+            self._fade(row)
+        return row.n if symbol is None else row.cells.get(symbol, 0)
+
+    def width(self, context: int) -> int:
+        """How many different symbols are counted in a context."""
+        row = self.rows.get(context)
+        return 0 if row is None else len(row.cells)
+
+    def learn(self, contexts: Iterable[int], cells: Sequence[tuple[int, int]]) -> None:
+        """Add weights (symbol, weight) to every context; evict when the table is over its capacity."""
+        rows = self.rows
+        epoch = self.epoch
+        for key in contexts:
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = Row(0, epoch, {})
+            elif row.epoch != epoch:
+                self._fade(row)
+            counts = row.cells
+            before = len(counts)
+            total = 0
+            for symbol, weight in cells:
+                counts[symbol] = counts.get(symbol, 0) + weight
+                total += weight
+            row.n += total
+            self.size += len(counts) - before
+        if self.size > self.capacity:
+            self._evict()
+
+    def _fade(self, row: Row) -> None:
+        """Halve a row once for each boundary passed since it was last true. Shifts compose; products do not."""
+        shift = self.epoch - row.epoch
+        row.epoch = self.epoch
+        if shift <= 0:
+            return
+        before = len(row.cells)
+        row.cells = {symbol: weight >> shift for symbol, weight in row.cells.items() if weight >> shift}
+        row.n = sum(row.cells.values())
+        self.size += len(row.cells) - before
+
+    def _evict(self) -> None:
+        """Drop the least weights, ties by key, until an eighth of the table is free.
+
+        An eighth at a time keeps the cost per event constant; which cells go is part of what state is.
+        """
+        for row in self.rows.values():
+            if row.epoch != self.epoch:
+                self._fade(row)
+        ranked = sorted(
+            (weight, key, symbol) for key, row in self.rows.items() for symbol, weight in row.cells.items()
+        )
+        for weight, key, symbol in ranked[: len(ranked) - self.capacity * 7 // 8]:
+            row = self.rows[key]
+            del row.cells[symbol]
+            row.n -= weight
+            if not row.cells:
+                del self.rows[key]
+        self.size = sum(len(row.cells) for row in self.rows.values())

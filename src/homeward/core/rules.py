@@ -1,0 +1,72 @@
+"""A few built-in rules that watch from the first minute. Their alarms are marked as rules, inside the budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from homeward.core.event import Event
+from homeward.core.settings import Device
+from homeward.core.vocabulary import is_guarded
+
+FLOOD_CHANGES: Final = 30
+FLOOD_WINDOW_MS: Final = 60_000
+CLIENT_LIMIT: Final = 4_096
+WATCHED_LIMIT: Final = 1_024
+
+_OPENING: Final = frozenset({"open", "on", "unlock", "unlocked", "opened"})
+
+
+@dataclass(slots=True)
+class RulesState:
+    """``clients`` are the broker's clients seen so far; ``flood`` is by device when it changed last (at most 31)."""
+
+    armed: bool = False
+    clients: dict[str, int] = field(default_factory=dict)
+    flood: dict[str, list[int]] = field(default_factory=dict)
+
+
+def judge(state: RulesState, event: Event, device: Device, at: int) -> tuple[str, str] | None:
+    """The rule an event breaks, as (name, reason in words); takes note of what rules need to remember."""
+    broken = None
+    if device.type == "alarm":
+        _note_alarm_panel(state, event.action)
+    elif device.type == "broker":
+        broken = _new_client(state, event, at)
+    elif device.role == "actuator" or is_guarded(device.type, device.role):
+        broken = _flood(state, event, at)
+        if broken is None and state.armed and device.role == "entrance" and event.action in _OPENING:
+            broken = ("entrance while armed", f"{event.device} {event.action} while the alarm is armed")
+    return broken
+
+
+def _note_alarm_panel(state: RulesState, action: str) -> None:
+    if action.startswith("armed") or action == "arm":
+        state.armed = True
+    elif action in {"disarmed", "disarm"}:
+        state.armed = False
+
+
+def _new_client(state: RulesState, event: Event, at: int) -> tuple[str, str] | None:
+    client = event.origin or ""
+    if event.action != "client_connected" or not client or client in state.clients:
+        return None
+    if len(state.clients) >= CLIENT_LIMIT:
+        del state.clients[min(state.clients, key=lambda name: (state.clients[name], name))]
+    state.clients[client] = at
+    return "new client", f"a client that was never seen before connected to the broker: {client}"
+
+
+def _flood(state: RulesState, event: Event, at: int) -> tuple[str, str] | None:
+    """More changes of one device within a minute than a person makes."""
+    if event.device not in state.flood and len(state.flood) >= WATCHED_LIMIT:
+        state.flood = {name: times for name, times in state.flood.items() if at - times[-1] <= FLOOD_WINDOW_MS}
+        if len(state.flood) >= WATCHED_LIMIT:
+            state.flood.clear()
+    times = state.flood.setdefault(event.device, [])
+    times.append(at)
+    if len(times) <= FLOOD_CHANGES:
+        return None
+    if at - times.pop(0) > FLOOD_WINDOW_MS:
+        return None
+    return "flood", f"{event.device} changed more than {FLOOD_CHANGES} times within a minute"
