@@ -95,15 +95,6 @@ def find_homes(data: Path) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
-def active_days(path: Path) -> int:
-    """How many active days a file holds.
-
-    Raises:
-        FileError: the file cannot be read.
-    """
-    return len(load(path.name, path).days)
-
-
 def load(name: str, path: Path) -> Household:
     """Read a home.
 
