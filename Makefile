@@ -43,7 +43,7 @@ types: install ## Check the types
 	$(call step,types (mypy --strict),$(BIN)/mypy --strict --no-error-summary,)
 
 contracts: install ## Check who imports whom
-	$(call step,import contracts (lint-imports),out=$$($(BIN)/lint-imports) || { printf "%s\n" "$$out"; false; },The layers are in pyproject.toml.)
+	$(call step,import contracts (lint-imports),out=$$($(BIN)/lint-imports --no-logo) || { printf "%s\n" "$$out"; false; },The layers are in pyproject.toml.)
 
 licences: install ## Check the licences of all packages, of the product and of its tools
 	$(call step,licences (pip-licenses),$(BIN)/pip-licenses >/dev/null,The list of allowed licences is in pyproject.toml.)
