@@ -58,10 +58,10 @@ unit: install ## Run the tests (ARGS=... is passed on)
 bench: install ## Measure on real homes in DATA=../shared/data and write the numbers into the README
 	$(BIN)/homeward bench quiet --data '$(DATA)' --write README.md
 
-lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+lock: ## Write requirements.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
 	@uv=$$(command -v $(BIN)/uv || command -v uv) || { echo 'homeward: uv is needed: pip install uv' >&2; exit 1; }; \
 	$$uv pip compile pyproject.toml --universal --python-version 3.11 --extra dev \
-	  --generate-hashes --no-header --upgrade --quiet -o requirements.lock
+	  --generate-hashes --no-header --quiet $(ARGS) -o requirements.lock
 
 format: install ## Put the code into its format
 	@$(BIN)/ruff check --fix --quiet || true
