@@ -1,0 +1,281 @@
+"""What the page shows, as plain values: no markup, no secrets, nothing that a hostile name can use.
+
+The same values are the answer of ``/api/state``. Times are aware and in the home's time zone; durations are in
+seconds of the guard's clock.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+from homeward import __version__
+from homeward.core.effects import Effect, IncidentKind
+from homeward.core.event import Event
+from homeward.core.incident import Incident, Rung
+from homeward.core.inputs import Answer, Input
+from homeward.core.lease import Lease, LeaseStatus
+from homeward.core.settings import Settings
+from homeward.dashboard import words
+
+INCIDENTS_SHOWN = 60
+LEASES_SHOWN = 60
+ENDED_SHOWN = 10
+EVENTS_SHOWN = 30
+COUNTERS_SHOWN = 48
+
+DRY_RUN = "dry_run"
+
+
+class Readiness(Protocol):
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def since(self) -> datetime | None: ...
+    @property
+    def note(self) -> str: ...
+
+
+class Engine(Protocol):
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def incidents(self) -> Mapping[str, Incident]: ...
+    @property
+    def leases(self) -> Mapping[str, Lease]: ...
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+    def readiness(self) -> Readiness: ...
+
+
+class Guard(Protocol):
+    @property
+    def engine(self) -> Engine: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Watched(Protocol):
+    """What the page needs of the running guard (`homeward.service.Service` is one)."""
+
+    @property
+    def guard(self) -> Guard: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def recent(self) -> Iterable[Event]: ...
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+    async def submit(self, item: Input) -> list[Effect]: ...
+    def changes(self) -> AsyncIterator[int]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentView:
+    id: str
+    kind: IncidentKind
+    rung: Rung
+    reason: str
+    device: str
+    action: str
+    opened: datetime
+    updated: datetime
+    open: bool
+    habit: str
+    bits: float | None
+    p_value: float | None
+    events: int
+    alarms: int
+    answer: Answer | None
+    answered_by: str
+    leases: tuple[str, ...]
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is wanted; blindness has none."""
+        return self.answer is None and self.kind != "blind"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseView:
+    """``left`` is the time to its end, and ``retry`` the time to the next attempt to end it, both in seconds."""
+
+    id: str
+    incident: str
+    why: str
+    device: str
+    command: str
+    dry_run: bool
+    one_shot: bool
+    status: LeaseStatus
+    opened: datetime
+    ends: datetime | None
+    left: float | None
+    attempts: int
+    retry: float | None
+    error: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    at: datetime
+    device: str
+    action: str
+    value: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageView:
+    """``state`` is the guard's in one word, ``words`` the same for people. Newest first, everywhere."""
+
+    place: str
+    version: str
+    now: datetime
+    state: Literal["blind", "learning", "watching"]
+    words: str
+    note: str
+    dry_run: bool
+    simulated: str
+    waiting: int
+    incidents: tuple[IncidentView, ...]
+    incidents_left_out: int
+    leases: tuple[LeaseView, ...]
+    leases_left_out: int
+    ended: tuple[LeaseView, ...]
+    events: tuple[EventView, ...]
+    counters: Mapping[str, int]
+
+
+def look(service: Watched, *, simulated: str = "") -> PageView:
+    """The guard as it is now."""
+    engine, now = service.guard.engine, service.clock.now()
+    settings = engine.settings
+    zone = _zone(settings.timezone)
+    incidents = [_incident(one, zone) for one in reversed(list(engine.incidents.values()))]
+    leases = list(reversed(list(engine.leases.values())))
+    held = [_lease(one, engine.incidents, now, zone) for one in leases if one.status != "ended"]
+    ended = [one for one in leases if one.status == "ended"][:ENDED_SHOWN]
+    state, state_words, note = _state(engine, incidents, now.astimezone(zone), zone)
+    return PageView(
+        place=safe(settings.place),
+        version=__version__,
+        now=now.astimezone(zone),
+        state=state,
+        words=state_words,
+        note=note,
+        dry_run=all(response.responder == DRY_RUN for response in settings.responses),
+        simulated=safe(simulated),
+        waiting=sum(one.waits and one.rung != "record" for one in incidents),
+        incidents=tuple(incidents[:INCIDENTS_SHOWN]),
+        incidents_left_out=max(0, len(incidents) - INCIDENTS_SHOWN),
+        leases=tuple(held[:LEASES_SHOWN]),
+        leases_left_out=max(0, len(held) - LEASES_SHOWN),
+        ended=tuple(_lease(one, engine.incidents, now, zone) for one in ended),
+        events=tuple(_event(one, zone) for one in list(service.recent)[: -EVENTS_SHOWN - 1 : -1]),
+        counters=_counters(service.counters, engine.counters),
+    )
+
+
+def _state(
+    engine: Engine, incidents: list[IncidentView], now: datetime, zone: tzinfo
+) -> tuple[Literal["blind", "learning", "watching"], str, str]:
+    readiness = engine.readiness()
+    blind = [one.reason for one in incidents if one.kind == "blind" and one.open]
+    if blind:
+        more = f" (and {len(blind) - 1} more)" if len(blind) > 1 else ""
+        return "blind", blind[0] + more, "Until that is mended, something could happen and not be seen."
+    if not readiness.ready:
+        return "learning", safe(readiness.note), "Until then only its built-in rules can raise an alarm."
+    since = f"Ready since {words.day(readiness.since.astimezone(zone), now)}." if readiness.since else ""
+    return "watching", safe(readiness.note), since
+
+
+def _incident(one: Incident, zone: tzinfo) -> IncidentView:
+    return IncidentView(
+        id=one.id,
+        kind=one.kind,
+        rung=one.rung,
+        reason=safe(one.reason),
+        device=safe(one.device),
+        action=safe(one.action),
+        opened=one.opened.astimezone(zone),
+        updated=one.updated.astimezone(zone),
+        open=one.closed is None,
+        habit=safe(one.habit),
+        bits=one.bits,
+        p_value=one.p_value,
+        events=one.events,
+        alarms=one.alarms,
+        answer=one.answer,
+        answered_by=safe(one.answered_by),
+        leases=tuple(one.leases),
+    )
+
+
+def _lease(one: Lease, incidents: Mapping[str, Incident], now: datetime, zone: tzinfo) -> LeaseView:
+    action = one.action
+    cause = incidents.get(action.incident)
+    return LeaseView(
+        id=action.id,
+        incident=action.incident if cause else "",
+        why=safe(cause.reason) if cause else "",
+        device=safe(action.device),
+        command=safe(action.command),
+        dry_run=action.responder == DRY_RUN,
+        one_shot=action.ends is None,
+        status=one.status,
+        opened=one.opened.astimezone(zone),
+        ends=action.ends.astimezone(zone) if action.ends else None,
+        left=max(0.0, (action.ends - now).total_seconds()) if action.ends else None,
+        attempts=one.attempts,
+        retry=max(0.0, (one.next_attempt - now).total_seconds()) if one.next_attempt else None,
+        error=safe(one.error),
+        outcome=safe(one.outcome),
+    )
+
+
+def _event(one: Event, zone: tzinfo) -> EventView:
+    kind, _, name = (one.actor or "").partition(":")
+    return EventView(
+        at=one.at.astimezone(zone),
+        device=safe(one.device),
+        action=safe(one.action),
+        value="" if one.value is None else f"{one.value:.6g}",
+        actor="Homeward" if one.actor == "homeward" else safe(name if kind == "person" else f"{kind} {name}".strip()),
+    )
+
+
+def _counters(service: Mapping[str, int], engine: Mapping[str, int]) -> Mapping[str, int]:
+    both = {**service, **engine}  # the engine's is the journaled one, and wins
+    return {safe(name): both[name] for name in sorted(both)[:COUNTERS_SHOWN]}
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # unknown or unreadable: configuration refuses it, the page survives it
+        return UTC
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji cannot be written without them
+
+
+def safe(text: str) -> str:
+    """``text`` with everything that could hide or reorder it made visible as ``\ufffd``.
+
+    Names come from the network. Markup is the template's affair (it escapes everything); this is about control
+    characters, lone surrogates and the bidirectional overrides of Unicode (UAX #9), which would let a device name
+    turn round the sentence that it stands in.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join("\ufffd" if unicodedata.category(c) in _INVISIBLE and c not in _JOINERS else c for c in text)

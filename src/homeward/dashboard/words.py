@@ -1,0 +1,84 @@
+"""The page's small phrases: times, spans and acts as people say them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+_ACTS = {
+    "on": "switched on",
+    "off": "switched off",
+    "lock": "locked",
+    "arm": "armed",
+    "close": "closed",
+    "block": "blocked",
+    "quarantine": "put in quarantine",
+}
+
+_RUNGS = {"record": "noted", "notify": "alarm", "command": "alarm and act"}
+
+_ANSWERS = {None: "", "yes": "That was me", "no": "Not me"}
+
+_COUNTERS = {
+    "bad_clock": "timestamps not believed",
+    "echo": "echoes of its own acts",
+    "held": "held, not learned",
+    "held_dropped": "held, then dropped",
+    "outcome_unknown": "outcomes of nothing it did",
+    "refused_name": "refused: name too long or empty",
+}
+
+
+def act(command: str) -> str:
+    """What a command does, in the past tense: ``on`` → ``switched on``."""
+    return _ACTS.get(command, f"told “{command}”")
+
+
+def rung(name: str) -> str:
+    return _RUNGS.get(name, name)
+
+
+def answer(given: str | None) -> str:
+    return _ANSWERS.get(given, "")
+
+
+def counter(name: str) -> str:
+    return _COUNTERS.get(name, name.replace("_", " ").replace(":", ": "))
+
+
+def clock(at: datetime) -> str:
+    """``02:14``: the home's local time (``at`` is already in its zone)."""
+    return f"{at:%H:%M}"
+
+
+def clock_seconds(at: datetime) -> str:
+    return f"{at:%H:%M:%S}"
+
+
+def day(at: datetime, now: datetime) -> str:
+    """``today``, ``yesterday`` or ``Mon 2 Mar``, with the year if it is another one."""
+    ago = (now.date() - at.date()).days
+    if ago in (0, 1):
+        return ("today", "yesterday")[ago]
+    return f"{at:%a} {at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
+
+
+def exact(at: datetime) -> str:
+    """To the second, with the offset, which tells the doubled hour of autumn apart."""
+    return at.isoformat(sep=" ", timespec="seconds")
+
+
+def span(seconds: float) -> str:
+    """``42 s``, ``4 min 05 s`` or ``2 h 07 min``. The script on the page writes the same."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole // 60 % 60:02d} min"
+
+
+def odds(p_value: float) -> str:
+    """A p-value as a frequency: ``about 1 in 2,100``."""
+    if p_value <= 0:
+        return "none so far"
+    return f"about 1 in {float(f'{1 / p_value:.2g}'):,.0f}"
