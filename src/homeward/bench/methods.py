@@ -106,7 +106,8 @@ class Alarmed:
     It learns every event after looking at it. With a budget it is silent for the first fourteen active days; from
     then on its threshold, set anew after each visit, is the lowest that would have kept the budget on the stream
     so far (one alarm for each visit whose strangest event lies above). Without a budget what scores above 0.5
-    alarms. An incident interrupts when it opens, and once more when it first reaches a guarded device.
+    alarms. An incident interrupts when it opens, and again for each guarded device that it
+    reaches first, as the guard's do.
     """
 
     def __init__(self, home: Household, peer: Peer, budget: float | None) -> None:
@@ -120,7 +121,7 @@ class Alarmed:
         self._visit_score = 0.0
         self._incident = ""
         self._opened = self._joined = home.at[0]
-        self._reached_guarded = False
+        self._reached: frozenset[str] = frozenset()
         self._held: dict[str, list[Seen]] = {}
 
     def event(self, event: Event) -> Sequence[Interruption]:
@@ -167,10 +168,11 @@ class Alarmed:
         at = event.at
         is_open = self._incident and at - self._joined <= CLOSES_AFTER and at - self._opened <= CLOSES_AT_LATEST
         if not is_open:
-            self._incident, self._opened, self._reached_guarded = f"{at.isoformat()}", at, False
+            self._incident, self._opened, self._reached = at.isoformat(), at, frozenset()
             self._hold(self._incident)
-        reaches = event.device in self._guarded and not self._reached_guarded
-        self._reached_guarded = self._reached_guarded or reaches
+        reaches = event.device in self._guarded and event.device not in self._reached
+        if reaches:
+            self._reached |= {event.device}
         self._joined = at
         held = self._held.get(self._incident)
         if held is not None and len(held) < MOST_HELD:
