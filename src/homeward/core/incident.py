@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from homeward.core.effects import IncidentKind
+from homeward.core.effects import IncidentKind, Notify
 from homeward.core.inputs import Answer
 
 Rung = Literal["record", "notify", "command"]
 """The ladder, from the least intrusive: an entry on the page, an alarm, an alarm with an act."""
+
+INCIDENT_LIMIT: Final = 256
+GUARDED_LIMIT: Final = 64
+QUIET: Final = timedelta(minutes=30)
+LONGEST: Final = timedelta(hours=6)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,33 +51,85 @@ class Incident:
     leases: list[str] = field(default_factory=list)
 
 
-INCIDENT_LIMIT: Final = 256
-QUIET: Final = timedelta(minutes=30)
-LONGEST: Final = timedelta(hours=6)
+@dataclass(slots=True)
+class IncidentState:
+    """Incidents by id, oldest first, and the number of the next one."""
+
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    next_number: int = 1
 
 
-def closes_at(incident: Incident) -> datetime | None:
-    """When an open incident closes by itself; blindness closes only when sight comes back."""
+class IncidentBook:
+    """The incidents of a place over an `IncidentState`. At most 256 are kept; an open one is never dropped."""
+
+    def __init__(self, state: IncidentState) -> None:
+        self.state = state
+
+    def open(self, kind: IncidentKind, now: datetime, device: str, busy: Collection[str]) -> Incident:
+        """A new incident; closed ones above the limit go, but none that is ``busy`` (has an open lease)."""
+        state = self.state
+        incident = Incident(id=f"i{state.next_number}", kind=kind, opened=now, updated=now, device=device)
+        state.next_number += 1
+        state.incidents[incident.id] = incident
+        if len(state.incidents) > INCIDENT_LIMIT:
+            spare = [name for name, one in state.incidents.items() if one.closed is not None and name not in busy]
+            for name in spare[: len(state.incidents) - INCIDENT_LIMIT]:
+                del state.incidents[name]
+        return incident
+
+    def find_open(self, kind: IncidentKind, habit: str = "", device: str = "") -> Incident | None:
+        """The newest open incident of a kind (and habit, and device, where given)."""
+        for incident in reversed(self.state.incidents.values()):
+            wanted = incident.closed is None and incident.kind == kind
+            if wanted and habit in {"", incident.habit} and device in {"", incident.device}:
+                return incident
+        return None
+
+    def join(self, incident: Incident, now: datetime, guarded: str = "") -> bool:
+        """Let an unusual event (of a guarded device, when named) join; whether it deserves an interruption.
+
+        The first does, and later each guarded device once: a decoy must not buy silence for the front door.
+        """
+        incident.events += 1
+        incident.updated = now
+        news = incident.alarms == 0
+        if guarded and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT:
+            incident.guarded.append(guarded)
+            news = True
+        return news
+
+    def alarm(self, incident: Incident, device: str, now: datetime) -> Notify:
+        """Interrupt the owner."""
+        incident.alarms += 1
+        if incident.rung == "record":
+            incident.rung = "notify"
+        return Notify(
+            at=now,
+            incident=incident.id,
+            kind=incident.kind,
+            device=device,
+            habit=incident.habit,
+            bits=None if incident.bits is None else round(incident.bits, 2),
+            p_value=incident.p_value,
+            reason=incident.reason,
+            interrupts=True,
+        )
+
+    def close_due(self, at: datetime) -> None:
+        """Close what nothing unusual joined any more."""
+        for incident in self.state.incidents.values():
+            closes = _closes_at(incident)
+            if closes is not None and closes <= at:
+                incident.closed = closes
+
+    def next_deadline(self) -> datetime | None:
+        """When the next incident closes by itself."""
+        moments = map(_closes_at, self.state.incidents.values())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _closes_at(incident: Incident) -> datetime | None:
+    """Blindness closes only when sight comes back."""
     if incident.closed is not None or incident.kind == "blind":
         return None
     return min(incident.updated + QUIET, incident.opened + LONGEST)
-
-
-def find_open(
-    incidents: dict[str, Incident], kind: IncidentKind, habit: str = "", device: str = ""
-) -> Incident | None:
-    """The newest open incident of a kind (and habit, and device, where given)."""
-    for incident in reversed(incidents.values()):
-        wanted = incident.closed is None and incident.kind == kind
-        if wanted and habit in {"", incident.habit} and device in {"", incident.device}:
-            return incident
-    return None
-
-
-def make_room(incidents: dict[str, Incident], busy: Collection[str]) -> None:
-    """Drop the oldest closed incidents above the limit, but none that is ``busy`` (has an open lease)."""
-    if len(incidents) <= INCIDENT_LIMIT:
-        return
-    spare = [name for name, incident in incidents.items() if incident.closed is not None and name not in busy]
-    for name in spare[: len(incidents) - INCIDENT_LIMIT]:
-        del incidents[name]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from homeward.core.effects import Action, Apply, Revert
+from homeward.core.effects import Action, Apply, Effect, Record, Revert
+from homeward.core.event import Event
+from homeward.core.inputs import Outcome
+from homeward.core.settings import Response
 
 LeaseStatus = Literal["applying", "active", "reverting", "ended"]
 
@@ -17,6 +20,8 @@ PATIENCE: Final = timedelta(seconds=30)
 
 SLOWEST_RETRY: Final = timedelta(minutes=5)
 ONE_SHOT_ATTEMPTS: Final = 8
+ECHO: Final = timedelta(seconds=60)
+HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,74 +42,157 @@ class Lease:
     outcome: str = ""
 
 
-def deadline(lease: Lease) -> datetime | None:
-    """When the lease next needs attention."""
+@dataclass(slots=True)
+class LeaseState:
+    """Leases by id, oldest first; and what is known of the devices that responses act upon."""
+
+    leases: dict[str, Lease] = field(default_factory=dict)
+    targets: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """The last state of every target, and when it was told."""
+    expected: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """The echo of our own act: which state the target will tell, and until when that is ours."""
+    opened: list[datetime] = field(default_factory=list)
+    """When the leases of the last hour were opened."""
+
+
+class LeaseBook:
+    """The leases of a place over a `LeaseState`. At most 256 are kept; an open one is never dropped."""
+
+    def __init__(self, state: LeaseState, targets: Collection[str]) -> None:
+        self.state = state
+        self.targets = frozenset(targets)
+
+    def open(self) -> tuple[Lease, ...]:
+        """The leases that are not ended, oldest first."""
+        return tuple(lease for lease in self.state.leases.values() if lease.status != "ended")
+
+    def opened_last_hour(self, now: datetime) -> int:
+        """How many leases were opened within the hour."""
+        self.state.opened = [at for at in self.state.opened if now - at < HOUR]
+        return len(self.state.opened)
+
+    def note(self, event: Event, now: datetime) -> bool:
+        """Take note of a target's state; whether the event is the echo of our own act."""
+        state = self.state
+        if event.action != "reading":
+            state.targets[event.device] = (event.action, now)
+        expected = state.expected.get(event.device)
+        if expected is None:
+            return False
+        action, until = expected
+        if event.action != action or now > until or event.actor not in {None, "homeward"}:
+            return False
+        del state.expected[event.device]
+        return True
+
+    def take(self, response: Response, incident: str, number: int, now: datetime) -> tuple[Lease, Effect]:
+        """Open a lease. What was already so before needs no way back."""
+        state = self.state
+        earlier = state.targets.get(response.device, ("", now))[0]
+        action = Action(
+            id=f"{incident}-{number}",
+            incident=incident,
+            responder=response.responder,
+            device=response.device,
+            command=response.command,
+            restore=None if earlier == response.command else response.restore,
+            ends=None if response.minutes is None else now + timedelta(minutes=response.minutes),
+        )
+        lease = state.leases[action.id] = Lease(action=action, opened=now)
+        state.opened.append(now)
+        if len(state.leases) > LEASE_LIMIT:
+            ended = [name for name, one in state.leases.items() if one.status == "ended"]
+            for name in ended[: len(state.leases) - LEASE_LIMIT]:
+                del state.leases[name]
+        return lease, self._apply(lease, now)
+
+    def take_back(self, lease: Lease, now: datetime, why: str) -> list[Effect]:
+        """Withdraw a claim before its time; nothing when that is already under way."""
+        return [self._revert(lease, now, why)] if lease.status in {"applying", "active"} else []
+
+    def outcome(self, item: Outcome, now: datetime) -> list[Effect]:
+        """Take note of what became of a step. An outcome of a step no longer asked for changes nothing."""
+        lease = self.state.leases.get(item.action)
+        if lease is None:
+            return []
+        if item.step == "apply" and lease.status == "applying":
+            if not item.ok:
+                return self._failed(lease, now, item.detail)
+            lease.status, lease.attempts, lease.next_attempt, lease.error = "active", 0, None, ""
+            return self._end(lease, now, "done; ends by itself") if lease.action.ends is None else []
+        if item.step == "revert" and lease.status == "reverting":
+            return self._end(lease, now, lease.outcome) if item.ok else self._failed(lease, now, item.detail)
+        return []
+
+    def retry(self, now: datetime) -> list[Effect]:
+        """Something came back: what failed before is asked for at once."""
+        return [effect for lease in self.open() if lease.error for effect in self._due(lease, now)]
+
+    def run_due(self, at: datetime) -> list[Effect]:
+        """What the leases need at this moment."""
+        effects = []
+        for lease in self.open():
+            wanted = _deadline(lease)
+            if wanted is not None and wanted <= at:
+                effects += self._due(lease, at)
+        return effects
+
+    def next_deadline(self) -> datetime | None:
+        """When a lease next needs attention."""
+        moments = map(_deadline, self.open())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _due(self, lease: Lease, now: datetime) -> list[Effect]:
+        ends = lease.action.ends
+        if lease.status == "reverting":
+            return [self._revert(lease, now, lease.outcome)]
+        if ends is not None and ends <= now:
+            return [self._revert(lease, now, "its time was over")]
+        if ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
+            return self._end(lease, now, "failed: no answer from the responder")
+        return [self._apply(lease, now)]
+
+    def _apply(self, lease: Lease, now: datetime) -> Effect:
+        lease.attempts += 1
+        lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))
+        self.state.expected[lease.action.device] = (lease.action.command, now + ECHO)
+        return Apply(at=now, action=lease.action)
+
+    def _revert(self, lease: Lease, now: datetime, why: str) -> Effect:
+        """Restore the earlier state only if the device still is as we set it; otherwise stop enforcing and say so."""
+        if lease.status != "reverting":
+            lease.status, lease.attempts, lease.error, lease.outcome = "reverting", 0, "", why
+            told = self.state.targets.get(lease.action.device)
+            if told is not None and told[1] >= lease.opened and told[0] != lease.action.command:
+                lease.action = replace(lease.action, restore=None)
+                lease.outcome = f"{why}; left as it is, because somebody changed it since"
+        if lease.action.restore is not None:
+            self.state.expected[lease.action.device] = (lease.action.restore, now + ECHO)
+        lease.attempts += 1
+        lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))
+        return Revert(at=now, action=lease.action, attempt=lease.attempts)
+
+    def _failed(self, lease: Lease, now: datetime, detail: str) -> list[Effect]:
+        lease.error = detail or "failed"
+        lease.next_attempt = now + _backoff(lease.attempts)
+        if lease.action.ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
+            return self._end(lease, now, f"failed: {lease.error}")
+        return []
+
+    def _end(self, lease: Lease, now: datetime, outcome: str) -> list[Effect]:
+        lease.status, lease.next_attempt, lease.outcome = "ended", None, outcome
+        if not outcome.startswith("failed"):
+            lease.error = ""
+        return [Record(at=now, kind="lease_ended", subject=lease.action.id, detail=outcome)]
+
+
+def _deadline(lease: Lease) -> datetime | None:
     if lease.status == "ended":
         return None
     if lease.status == "reverting":
         return lease.next_attempt
-    moments = [at for at in (lease.action.ends, lease.next_attempt) if at is not None]
-    return min(moments, default=None)
-
-
-def apply(lease: Lease, at: datetime) -> Apply:
-    """Ask for the act, for the first time or again."""
-    lease.attempts += 1
-    lease.next_attempt = at + max(PATIENCE, _backoff(lease.attempts))
-    return Apply(at=at, action=lease.action)
-
-
-def revert(lease: Lease, at: datetime, *, still_as_set: bool = True, why: str = "") -> Revert:
-    """Withdraw the claim: ask for the revert, for the first time or again.
-
-    The earlier state is restored only if the device still is as the guard set it; otherwise the guard stops
-    enforcing and says so.
-    """
-    if lease.status != "reverting":
-        lease.status, lease.attempts, lease.error, lease.outcome = "reverting", 0, "", why
-        if not still_as_set:
-            lease.action = replace(lease.action, restore=None)
-            lease.outcome = f"{why}; left as it is, because somebody changed it since"
-    lease.attempts += 1
-    lease.next_attempt = at + max(PATIENCE, _backoff(lease.attempts))
-    return Revert(at=at, action=lease.action, attempt=lease.attempts)
-
-
-def settle(lease: Lease, at: datetime, step: Literal["apply", "revert"], ok: bool, detail: str) -> None:
-    """Take note of what became of a step. An outcome of a step that is no longer asked for changes nothing."""
-    if step == "apply" and lease.status == "applying":
-        if ok:
-            lease.status, lease.attempts, lease.next_attempt, lease.error = "active", 0, None, ""
-            if lease.action.ends is None:
-                lease.status, lease.outcome = "ended", "done; ends by itself"
-        else:
-            _failed(lease, at, detail)
-            if lease.action.ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
-                lease.status, lease.next_attempt, lease.outcome = "ended", None, f"failed: {detail}"
-    elif step == "revert" and lease.status == "reverting":
-        if ok:
-            lease.status, lease.next_attempt, lease.error = "ended", None, ""
-        else:
-            _failed(lease, at, detail)
-
-
-def _failed(lease: Lease, at: datetime, detail: str) -> None:
-    lease.error = detail or "failed"
-    lease.next_attempt = at + _backoff(lease.attempts)
+    return min((at for at in (lease.action.ends, lease.next_attempt) if at is not None), default=None)
 
 
 def _backoff(attempts: int) -> timedelta:
     return min(timedelta(seconds=2.0 ** min(attempts, 10)), SLOWEST_RETRY)
-
-
-def open_leases(leases: Mapping[str, Lease]) -> tuple[Lease, ...]:
-    """The leases that are not ended, oldest first."""
-    return tuple(lease for lease in leases.values() if lease.status != "ended")
-
-
-def make_room(leases: dict[str, Lease]) -> None:
-    """Drop the oldest ended leases above the limit; an open one never."""
-    if len(leases) > LEASE_LIMIT:
-        ended = [name for name, lease in leases.items() if lease.status == "ended"]
-        for name in ended[: len(leases) - LEASE_LIMIT]:
-            del leases[name]
