@@ -8,7 +8,10 @@ from homeward.core.effects import Action
 
 
 class Responder(Protocol):
-    """A way to act. Both calls are idempotent by ``action.id``; failure is raised, and the service turns it into an `Outcome`."""
+    """A way to act. Both calls are idempotent by ``action.id``.
+
+    Failure is raised, and the service turns it into an `Outcome`.
+    """
 
     name: str
 
