@@ -1,0 +1,159 @@
+"""The guard without its clock and its wires: the engine and the journal, kept in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from homeward import __version__
+from homeward.core.effects import Action, Apply, Effect, Record, Revert
+from homeward.core.engine import Engine, EngineState
+from homeward.core.event import Event
+from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
+from homeward.core.settings import Settings
+from homeward.journal import Journal
+
+BATCH: Final = 1_000
+"""Inputs in one transaction when history is read."""
+
+_INPUTS: Final = (Event, Feedback, Outcome, Change, Health, Forgotten, Tick)
+
+
+class Guard:
+    """Inputs go through the engine, then into the journal together with their effects; then the effects may be done.
+
+    ``handle`` folds one input in memory; ``commit`` writes everything folded so far in one transaction, in the
+    order input, its effects, input, its effects. What could not be written is kept in ``unwritten`` and written by
+    the next ``commit`` that succeeds, so that the journal and the engine never tell different stories. Whoever
+    calls ``handle`` does no act before ``commit`` has returned.
+    """
+
+    def __init__(self, journal: Journal, engine: Engine | None = None) -> None:
+        self.journal = journal
+        self.engine = Engine() if engine is None else engine
+        self.unwritten: list[Input | Effect] = []
+        self.phantoms: frozenset[str] = frozenset()
+        self.orphans: tuple[Action, ...] = ()
+        self._deliveries: list[tuple[str, str]] = []
+        self._last: dict[tuple[str, str], str] = {}
+
+    @classmethod
+    def resume(cls, journal: Journal, on_input: Callable[[], object] = lambda: None) -> Guard:
+        """The guard as the journal tells it: the last snapshot and a fold of what came after.
+
+        Under another version than the one that wrote the journal the fold is a what-if. Leases that only the
+        what-if opened are ``phantoms``: nothing was ever done. Acts that were done, and that the what-if knows
+        nothing of, are ``orphans``: they have to be taken back. ``on_input`` is called for each folded input.
+        """
+        snapshot = journal.load_snapshot(EngineState)
+        after, engine = (snapshot[0], Engine(snapshot[1])) if snapshot else (0, Engine())
+        done = {name: lease.action for name, lease in engine.leases.items() if lease.status != "ended"}
+        handle = engine.handle
+        for _, entry in journal.entries(after):
+            if isinstance(entry, _INPUTS):
+                handle(entry)
+                on_input()
+            if isinstance(entry, Apply | Revert):
+                done[entry.action.id] = entry.action
+            elif isinstance(entry, Record) and entry.kind == "lease_ended":
+                done.pop(entry.subject, None)
+        guard = cls(journal, engine)
+        held = {name for name, lease in engine.leases.items() if lease.status != "ended"}
+        guard.phantoms = frozenset(held - done.keys())
+        guard.orphans = tuple(action for name, action in sorted(done.items()) if name not in held and action.ends)
+        return guard
+
+    def process(
+        self,
+        inputs: Iterable[Input],
+        *,
+        deliveries: Sequence[tuple[str, str]] = (),
+        last: Mapping[tuple[str, str], str] | None = None,
+    ) -> list[Effect]:
+        """Fold a batch and commit it. The effects that are returned are on record and may be done.
+
+        Raises:
+            JournalError: nothing of the batch was written; nothing may be done or acknowledged. The engine has
+                moved on and the batch is kept: ``commit`` tries again.
+        """
+        entries, effects, handle = self.unwritten, list[Effect](), self.engine.handle
+        for item in inputs:
+            entries.append(item)
+            done = handle(item)
+            if done:
+                entries.extend(done)
+                effects.extend(done)
+        self.note(deliveries, last or {})
+        self.commit()
+        return effects
+
+    def handle(self, item: Input, *, keep: bool = True) -> list[Effect]:
+        """Fold one input in memory. ``keep=False`` leaves a `Tick`, which teaches nothing, out of the journal."""
+        effects = self.engine.handle(item)
+        if keep:
+            self.unwritten.append(item)
+            self.unwritten.extend(effects)
+        return effects
+
+    def note(self, deliveries: Sequence[tuple[str, str]], last: Mapping[tuple[str, str], str]) -> None:
+        """What the next commit writes beside the entries: deliveries (source, name) and last states."""
+        self._deliveries.extend(deliveries)
+        self._last.update(last)
+
+    def commit(self) -> None:
+        """Write what is unwritten, in one transaction, fsynced. Touches the journal only: it may run in a thread.
+
+        Raises:
+            JournalError: it could not be written and is kept.
+        """
+        if not self.unwritten:
+            return
+        self.journal.append(self.unwritten, deliveries=self._deliveries, last=self._last)
+        self.unwritten.clear()
+        self._deliveries.clear()
+        self._last.clear()
+
+
+def backfill(
+    guard: Guard,
+    events: Iterable[Event],
+    settings: Settings,
+    *,
+    until: datetime,
+    on_event: Callable[[], object] = lambda: None,
+) -> int:
+    """Teach the guard from history, before its first live input; returns how many events it learned from.
+
+    It causes no effect and opens no lease. Events of a later time than ``until`` (now) are left out, and so are
+    those not later than the journal's last entry: a back-fill that was interrupted goes on where it stopped.
+
+    Raises:
+        JournalError: the journal cannot be written.
+    """
+    seen = guard.engine.now
+    wanted = (event for event in events if event.at <= until and (seen is None or event.at > seen))
+    first = next(wanted, None)
+    if first is None and not guard.engine.state.backfill:
+        return 0
+    began = first.at if first is not None else (seen or until)
+    _teach(guard, [Change(at=began, version=__version__, settings=settings)])
+    _teach(guard, [Change(at=began, version=__version__, command="backfill_begin")])
+    count, batch = 0, [first] if first is not None else []
+    while batch:
+        _teach(guard, batch)
+        count += len(batch)
+        for _ in batch:
+            on_event()
+        batch = list(islice(wanted, BATCH))
+    ended = guard.engine.now or began
+    _teach(guard, [Change(at=ended, version=__version__, command="backfill_end")])
+    return count
+
+
+def _teach(guard: Guard, inputs: Sequence[Input]) -> None:
+    for item in inputs:
+        guard.unwritten.append(item)
+        guard.engine.handle(item)  # what a history brings about is dropped: it is over
+    guard.commit()
