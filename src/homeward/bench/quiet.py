@@ -22,7 +22,7 @@ from homeward.bench.homes import DAYS_A_WEEK, LEARNING_DAYS, Household, find_hom
 from homeward.bench.methods import Alarmed, Homeward, Method
 from homeward.bench.peers import LEVELS, MarkovChain, Rules
 from homeward.bench.report import markdown, table
-from homeward.bench.scenarios import SCENARIOS, plan
+from homeward.bench.scenarios import SCENARIOS, plan, shares_a_kind
 from homeward.bench.statistics import wilson
 
 __all__ = ["BUDGETS", "SEED", "markdown", "run", "table"]
@@ -100,24 +100,28 @@ def run(
         FileError: a file of the folder cannot be read.
         ValueError: a named home is not in the folder or has fewer than 14 active days.
     """
-    sizes = {
-        name: len(home.events)
-        for name, path in find_homes(data).items()
-        if len((home := load(name, path)).days) >= LEARNING_DAYS
-    }
-    if unknown := [name for name in homes or () if name not in sizes]:
-        raise ValueError(f"{data}: no home {', '.join(unknown)} with at least {LEARNING_DAYS} active days")
-    jobs = [
-        (str(data), name, tuple(sizes), budget, seed, trials_per_week)
-        for name in sorted(sizes, key=lambda name: -sizes[name])  # the longest first, so that no core ends up alone
-        if homes is None or name in homes
-        for budget in budgets
-    ]
+    jobs = _jobs(data, homes, budgets, seed, trials_per_week)
     measured = _in_parallel(jobs, workers or os.cpu_count() or 1, progress)
     return _result(sorted(measured, key=lambda m: (m.home, budgets.index(m.budget))), budgets, seed)
 
 
 _Job = tuple[str, str, tuple[str, ...], float, int, int]
+
+
+def _jobs(
+    data: Path, homes: Sequence[str] | None, budgets: Sequence[float], seed: int, trials_per_week: int
+) -> list[_Job]:
+    found = {name: load(name, path) for name, path in find_homes(data).items()}
+    active = {name: home for name, home in found.items() if len(home.days) >= LEARNING_DAYS}
+    if unknown := [name for name in homes or () if name not in active]:
+        raise ValueError(f"{data}: no home {', '.join(unknown)} with at least {LEARNING_DAYS} active days")
+    chosen = [home for home in active.values() if homes is None or home.name in homes]
+    chosen.sort(key=lambda home: -len(home.events))  # the longest first, so that no core is left alone at the end
+    jobs: list[_Job] = []
+    for home in chosen:
+        others = tuple(o.name for o in active.values() if o.name != home.name and shares_a_kind(home, o))
+        jobs += [(str(data), home.name, others, budget, seed, trials_per_week) for budget in budgets]
+    return jobs
 
 
 def _in_parallel(
@@ -140,13 +144,13 @@ def _in_parallel(
     return done
 
 
-def measure(data: str, name: str, names: Sequence[str], budget: float, seed: int, trials_per_week: int) -> Measured:
-    """One home at one budget, through every method."""
+def measure(data: str, name: str, others: Sequence[str], budget: float, seed: int, trials_per_week: int) -> Measured:
+    """One home at one budget, through every method; ``others`` are the homes whose days may be shown in it."""
     paths = find_homes(Path(data))
     home = load(name, paths[name])
-    others = [load(other, paths[other]) for other in names if other != name]
-    trials = plan(home, others, seed=seed, trials_per_week=trials_per_week)
-    del others
+    guests = [load(other, paths[other]) for other in others]
+    trials = plan(home, guests, seed=seed, trials_per_week=trials_per_week)
+    del guests
 
     def tally(method: Method) -> Tally:
         course = follow(method, home, trials, seed=seed)

@@ -114,7 +114,7 @@ class Injections:
     def __init__(self, home: Household, past: Past, others: Sequence[Household]) -> None:
         self.home = home
         self._past = past
-        self._others = [other for other in others if other.name != home.name and _shared(home, other)]
+        self._others = [other for other in others if other.name != home.name and shares_a_kind(home, other)]
 
     def lacks(self, scenario: str) -> str:
         """Why the home can have no such trial; empty if it can."""
@@ -364,7 +364,8 @@ class Injections:
         return steps
 
 
-def _shared(home: Household, other: Household) -> bool:
+def shares_a_kind(home: Household, other: Household) -> bool:
+    """Whether the other home has a device of the type and role of one of ours, so that its days can be shown here."""
     kinds = {(device.type, device.role) for device in home.devices.values()}
     return any((device.type, device.role) in kinds for device in other.devices.values())
 
