@@ -65,8 +65,8 @@ class ClockWatch:
 
     def __init__(self, clock: GuardClock) -> None:
         self._clock = clock
-        self._told = timedelta(0)
-        self._calm = True
+        self._told = clock.offset()
+        self._calm = abs(self._told) <= NOTABLE
 
     def look(self) -> tuple[bool, str, int] | None:
         """News as (up, what happened, offset in ms), or ``None``. To be called every few seconds.

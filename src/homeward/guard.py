@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from homeward import __version__
-from homeward.core.effects import Action, Apply, Effect, Record, Revert
+from homeward.core.effects import Action, Apply, Effect, Revert
 from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.settings import Settings
 from homeward.journal import Journal
+from homeward.journal.chain import encode
 
 BATCH: Final = 1_000
 """Inputs in one transaction when history is read."""
 
 _INPUTS: Final = (Event, Feedback, Outcome, Change, Health, Forgotten, Tick)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What the journal tells of the guard that ran before this one.
+
+    ``stopped_at`` is the time of its last word, ``None`` for a new journal or one that holds only history; ``clean``
+    whether it said goodbye. Under another version than the one that wrote the journal the fold is a what-if:
+    ``phantoms`` are leases that only the what-if opened (nothing was ever done), ``orphans`` are acts that were
+    done and that the what-if does not know (they have to be taken back).
+    """
+
+    stopped_at: datetime | None = None
+    clean: bool = True
+    phantoms: frozenset[str] = frozenset()
+    orphans: tuple[Action, ...] = ()
 
 
 class Guard:
@@ -34,35 +52,40 @@ class Guard:
         self.journal = journal
         self.engine = Engine() if engine is None else engine
         self.unwritten: list[Input | Effect] = []
-        self.phantoms: frozenset[str] = frozenset()
-        self.orphans: tuple[Action, ...] = ()
+        self.before = Before()
         self._deliveries: list[tuple[str, str]] = []
         self._last: dict[tuple[str, str], str] = {}
 
     @classmethod
-    def resume(cls, journal: Journal, on_input: Callable[[], object] = lambda: None) -> Guard:
-        """The guard as the journal tells it: the last snapshot and a fold of what came after.
+    def resume(cls, journal: Journal, on_entry: Callable[[], object] = lambda: None) -> Guard:
+        """The guard as the journal tells it: the last snapshot, and a fold of what came after.
 
-        Under another version than the one that wrote the journal the fold is a what-if. Leases that only the
-        what-if opened are ``phantoms``: nothing was ever done. Acts that were done, and that the what-if knows
-        nothing of, are ``orphans``: they have to be taken back. ``on_input`` is called for each folded input.
+        ``on_entry`` is called for each entry that is read.
+
+        Raises:
+            JournalError: the journal cannot be read.
         """
         snapshot = journal.load_snapshot(EngineState)
         after, engine = (snapshot[0], Engine(snapshot[1])) if snapshot else (0, Engine())
         done = {name: lease.action for name, lease in engine.leases.items() if lease.status != "ended"}
-        handle = engine.handle
+        entry: Input | Effect | None = None
         for _, entry in journal.entries(after):
             if isinstance(entry, _INPUTS):
-                handle(entry)
-                on_input()
+                engine.handle(entry)
             if isinstance(entry, Apply | Revert):
                 done[entry.action.id] = entry.action
-            elif isinstance(entry, Record) and entry.kind == "lease_ended":
-                done.pop(entry.subject, None)
+            elif isinstance(entry, Outcome) and entry.step == "revert" and entry.ok:
+                done.pop(entry.action, None)
+            on_entry()
         guard = cls(journal, engine)
         held = {name for name, lease in engine.leases.items() if lease.status != "ended"}
-        guard.phantoms = frozenset(held - done.keys())
-        guard.orphans = tuple(action for name, action in sorted(done.items()) if name not in held and action.ends)
+        taught = isinstance(entry, Change) and entry.command == "backfill_end"
+        guard.before = Before(
+            stopped_at=None if taught else journal.last_at,
+            clean=entry is None,
+            phantoms=frozenset(held - done.keys()),
+            orphans=tuple(done[name] for name in sorted(done.keys() - held) if done[name].ends is not None),
+        )
         return guard
 
     def process(
@@ -90,7 +113,15 @@ class Guard:
         return effects
 
     def handle(self, item: Input, *, keep: bool = True) -> list[Effect]:
-        """Fold one input in memory. ``keep=False`` leaves a `Tick`, which teaches nothing, out of the journal."""
+        """Fold one input in memory. ``keep=False`` leaves a `Tick`, which teaches nothing, out of the journal.
+
+        Raises:
+            ValueError: the journal could not hold it (a lone surrogate, say); it was not taken in.
+        """
+        try:
+            encode(item)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"a {type(item).__name__} that cannot be written down ({error})") from None
         effects = self.engine.handle(item)
         if keep:
             self.unwritten.append(item)

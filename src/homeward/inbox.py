@@ -82,7 +82,7 @@ def _give_to_owner_of(folder: Path, descriptor: int) -> None:
 
 
 def collect(folder: Path) -> Iterator[tuple[Path, Note | InboxError]]:
-    """The notes that wait, at most 256, oldest first. Read ones are for the caller to delete, bad ones to `refuse`."""
+    """The notes that wait, at most 256, oldest first. The caller deletes what it has read and puts bad ones aside."""
     try:
         names = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.lstat().st_mtime_ns, path.name))
     except OSError:

@@ -1,0 +1,424 @@
+"""The async shell: one task per source, one for the engine, one queue per responder.
+
+Inputs are folded in the event loop, by one task; only the commit runs in a worker thread, so that the page stays
+alive while the disk is slow. Nothing is acknowledged and nothing is done before its commit, with one exception: a
+lease ends on time whatever fails, so reverts are carried out also while the journal cannot be written.
+
+While it cannot be written (a full disk): the batch is kept and tried again; sources wait; no new act is done, and
+the engine is told so by an `Outcome`, so that it asks again when there is space; outcomes, answers, commands and
+time itself go on in memory and are written, in their order, before anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from math import inf
+from pathlib import Path
+from typing import Final
+
+from homeward import __version__
+from homeward.clock import NOTABLE, Clock, GuardClock
+from homeward.core.effects import Apply, Effect, Revert
+from homeward.core.event import Event
+from homeward.core.inputs import Change, Health, Input, Outcome, Tick
+from homeward.core.settings import Settings
+from homeward.feeders import collect_notes, end_orphans, supervise, watch_clock
+from homeward.guard import Guard
+from homeward.journal import JournalError
+from homeward.responders import Responder
+from homeward.responding import ResponderQueue, Step, one_line, step_of
+from homeward.sources import Source
+from homeward.sources.topics import last_state
+
+log = logging.getLogger(__name__)
+
+COMMIT_LIMIT: Final = 512
+"""Inputs in one commit."""
+
+EVENT_LIMIT: Final = 2_048
+"""Events that may wait for the engine; beyond it sources wait."""
+
+URGENT_LIMIT: Final = 1_024
+"""Outcomes, answers, commands and news of failures that may wait."""
+
+UNWRITTEN_LIMIT: Final = 20_000
+"""Entries kept in memory while the disk is full; beyond it only time passes, and leases still end."""
+
+RECENT: Final = 200
+SNAPSHOT_INPUTS: Final = 10_000
+SNAPSHOT_SECONDS: Final = 6 * 3_600.0
+GAP: Final = timedelta(seconds=60)
+"""A clean restart that took less is not worth telling."""
+
+CHANGES_SECONDS: Final = 0.2
+RETRY_FIRST, RETRY_LAST = 0.5, 30.0
+STOP_SECONDS: Final = 3.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An input on its way to the engine: where it came from, and who waits for what comes of it."""
+
+    item: Input
+    source: Source | None = None
+    done: asyncio.Future[list[Effect]] | None = None
+
+
+class Service:
+    """Brings inputs to the guard and carries its effects out, until cancelled.
+
+    ``recent`` holds the last 200 events, newest last. ``counters`` counts what the shell itself saw (``events``,
+    ``commits``, ``commits_failed``, ``source_restarts``, ``notes``, ``notes_refused``, ``unwritable`` …). The ``at``
+    of every input is set here, from the clock. ``inbox`` is the folder of notes that are left while the guard is
+    down.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        settings: Settings,
+        *,
+        sources: Sequence[Source] = (),
+        responders: Sequence[Responder] = (),
+        clock: Clock | None = None,
+        inbox: Path | None = None,
+    ) -> None:
+        self.guard = guard
+        self.clock: Clock = clock or GuardClock(guard.journal.last_at)
+        self.recent: deque[Event] = deque(maxlen=RECENT)
+        self.counters: Counter[str] = Counter()
+        self.started = self.clock.now()
+        self._settings = settings
+        self._sources = tuple(sources)
+        self._inbox = inbox
+        self._events: asyncio.Queue[_Waiting] = asyncio.Queue(EVENT_LIMIT)
+        self._urgent: asyncio.Queue[_Waiting] = asyncio.Queue(URGENT_LIMIT)
+        self._soon: deque[Input] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._queues = {one.name: ResponderQueue(one, self._report) for one in responders}
+        self._failing: set[str] = set()
+        self._handed = {name for name, lease in guard.engine.leases.items() if lease.status != "ended"}
+        self._handed -= guard.before.phantoms
+        self._orphans = {action.id: action for action in guard.before.orphans}
+        self._uncommitted: list[tuple[_Waiting, list[Effect]]] = []
+        self._retry_delay, self._retry_at = 0.0, 0.0
+        self._inputs_since, self._snapshot_at = 0, time.monotonic()
+        self._version = 0
+        self._changed = asyncio.Condition()
+
+    # What the outside may do --------------------------------------------------------------------------------------
+
+    async def submit(self, item: Input) -> list[Effect]:
+        """Hand an input to the guard; returns its effects after the commit that holds them.
+
+        While the journal cannot be written an event waits; anything else takes effect at once (reverts are carried
+        out, nothing new is done) and is written when there is space again.
+
+        Raises:
+            JournalError: too much waits to be written; the input was not taken in.
+            ValueError: the input cannot be written down at all; it was not taken in.
+        """
+        if not isinstance(item, Event) and len(self.guard.unwritten) > UNWRITTEN_LIMIT:
+            raise JournalError("the journal cannot be written, and too much waits for it; make space on the disk")
+        done: asyncio.Future[list[Effect]] = asyncio.get_running_loop().create_future()
+        await self._put(_Waiting(item, done=done))
+        return await done
+
+    async def changes(self) -> AsyncIterator[int]:
+        """A growing number whenever state may have changed. What changes within 0.2 s is told once."""
+        seen = self._version
+        while True:
+            async with self._changed:
+                while self._version == seen:
+                    await self._changed.wait()
+            seen = self._version
+            yield seen
+            await asyncio.sleep(CHANGES_SECONDS)
+
+    async def run(self) -> None:
+        """Run until cancelled; then stop the sources, finish what has come in, and save a snapshot.
+
+        Raises:
+            Exception: a part of the shell itself failed. No source, responder or full disk ever ends it.
+        """
+        self._soon.extend(self._first_inputs())
+        await self._turn(())
+        self._take_up_leases()
+        engine = asyncio.create_task(self._run_engine(), name="engine")
+        feeders = self._start_feeders()
+        workers = [asyncio.create_task(queue.run(), name=name) for name, queue in self._queues.items()]
+        try:
+            ended, _ = await asyncio.wait({engine, *feeders, *workers}, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            await _cancelled(feeders)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await asyncio.gather(*(queue.finished() for queue in self._queues.values()))
+            await _cancelled(workers)
+            self._stopping = True
+            self._wake.set()
+            await asyncio.wait({engine})
+            await self._save_snapshot()
+
+    def _start_feeders(self) -> list[asyncio.Task[None]]:
+        """Everything that brings inputs; none of these ever ends by itself."""
+
+        async def send(item: Input) -> None:
+            await self._put(_Waiting(item))
+
+        feeders = []
+        for source in self._sources:
+
+            async def receive(item: Event | Health, source: Source = source) -> None:
+                await self._put(_Waiting(item, source), self._events)
+
+            feeders.append(supervise(source, receive, self.counters))
+        if isinstance(self.clock, GuardClock):
+            feeders.append(watch_clock(self.clock, send))
+        if self._inbox is not None:
+            feeders.append(collect_notes(self._inbox, self.submit, self.counters))
+        if self._orphans:
+            feeders.append(end_orphans(self._orphans, self._hand_over))
+        return [asyncio.create_task(feeder) for feeder in feeders]
+
+    async def _put(self, waiting: _Waiting, queue: asyncio.Queue[_Waiting] | None = None) -> None:
+        if queue is None:
+            queue = self._events if isinstance(waiting.item, Event) else self._urgent
+        await queue.put(waiting)
+        self._wake.set()
+
+    # Start --------------------------------------------------------------------------------------------------------
+
+    def _first_inputs(self) -> Iterator[Input]:
+        """What a guard that was just (re)started has to be told."""
+        now, before, state = self.clock.now(), self.guard.before, self.guard.engine.state
+        yield Change(at=now, version=__version__, settings=self._settings)
+        if state.backfill:
+            yield Change(at=now, version=__version__, command="backfill_end")
+        for name in sorted(before.phantoms):
+            yield Change(at=now, version=__version__, command="undo", target=name, channel="restart")
+        if before.stopped_at is not None and (not before.clean or now - before.stopped_at > GAP):
+            how = "it was not running" if before.clean else "it stopped without a word"
+            span = f"from {before.stopped_at:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} UTC"
+            yield Health(at=now, subject="guard", up=False, detail=f"blind {span}: {how}")
+            yield Health(at=now, subject="guard", up=True)
+        if isinstance(self.clock, GuardClock):
+            offset = self.clock.offset()
+            if abs(offset - timedelta(milliseconds=state.offset)) > NOTABLE or abs(offset) > NOTABLE:
+                detail = "" if abs(offset) <= NOTABLE else "the wall clock is behind the journal's last entry"
+                milliseconds = offset // timedelta(milliseconds=1)
+                yield Health(at=now, subject="clock", up=not detail, detail=detail, offset_ms=milliseconds)
+
+    def _take_up_leases(self) -> None:
+        """Hand out again what was asked for before the restart and has no outcome. Responders are idempotent."""
+        now = self.clock.now()
+        for name, lease in self.guard.engine.leases.items():
+            if name in self.guard.before.phantoms or lease.error:
+                continue
+            if lease.status == "applying":
+                self._carry_out(Apply(at=now, action=lease.action))
+            elif lease.status == "reverting":
+                self._carry_out(Revert(at=now, action=lease.action, attempt=lease.attempts))
+
+    # The engine's task --------------------------------------------------------------------------------------------
+
+    async def _run_engine(self) -> None:
+        while not self._stopping:
+            await self._turn(await self._next_batch())
+        self._soon.append(Tick(at=self.clock.now()))
+        while (batch := self._take()) or self._soon:
+            await self._turn(batch)
+        for waiting, _ in self._uncommitted:
+            if waiting.done is not None and not waiting.done.done():
+                waiting.done.set_exception(JournalError("the guard stopped before this could be written"))
+
+    async def _next_batch(self) -> list[_Waiting]:
+        """Wait until there is something to do: inputs, a deadline, or time to try the disk again."""
+        while True:
+            self._wake.clear()
+            batch = self._take()
+            if batch or self._soon or self._stopping:
+                return batch
+            deadline = self.guard.engine.next_deadline()
+            due = inf if deadline is None else self.clock.seconds_until(deadline)
+            if due <= 0:
+                self._soon.append(Tick(at=self.clock.now()))
+                return batch
+            retry = self._retry_at - time.monotonic() if self._retry_delay else inf
+            if retry <= 0:
+                return batch
+            wait = min(due, retry)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if wait == inf else wait):
+                    await self._wake.wait()
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        queues = (self._urgent,) if self._retry_delay else (self._urgent, self._events)
+        for queue in queues:
+            while len(batch) < COMMIT_LIMIT and not queue.empty():
+                batch.append(queue.get_nowait())
+        return batch
+
+    async def _turn(self, batch: Sequence[_Waiting]) -> None:
+        """Fold a batch, commit it, and carry out what came of it."""
+        effects = [effect for waiting in batch for effect in self._fold_waiting(waiting)]
+        while self._soon:
+            effects.extend(self._fold(self._soon.popleft()))
+        written = await self._commit()
+        for effect in effects:
+            if isinstance(effect, Apply | Revert):
+                self._carry_out(effect, written=written)
+        self._settle(written)
+        self._version += 1
+        async with self._changed:
+            self._changed.notify_all()
+        if written and self._snapshot_is_due():
+            await self._save_snapshot()
+
+    def _fold_waiting(self, waiting: _Waiting) -> list[Effect]:
+        try:
+            effects = self._fold(waiting.item)
+        except ValueError as error:
+            self.counters["unwritable"] += 1
+            if waiting.done is not None and not waiting.done.done():
+                waiting.done.set_exception(error)
+            return []
+        self._uncommitted.append((waiting, effects))
+        return effects
+
+    def _fold(self, item: Input) -> list[Effect]:
+        item = replace(item, at=self.clock.now())
+        self._inputs_since += 1
+        crowded = len(self.guard.unwritten) > UNWRITTEN_LIMIT
+        if crowded and isinstance(item, Outcome | Health):
+            self.counters["dropped_while_full"] += 1  # a revert is asked for again until its outcome is known
+            return []
+        effects = self.guard.handle(item, keep=not (crowded and isinstance(item, Tick)))
+        if isinstance(item, Event):
+            self.recent.append(item)
+            self.counters["events"] += 1
+            state = last_state(item)
+            delivery = item.attributes.get("delivery")
+            self.guard.note(
+                [] if delivery is None else [(item.source, delivery)],
+                {} if state is None else {(item.source, state[0]): state[1]},
+            )
+        elif isinstance(item, Outcome) and item.step == "revert" and item.ok:
+            self._orphans.pop(item.action, None)
+        return effects
+
+    async def _commit(self) -> bool:
+        """Whether everything folded so far is on disk."""
+        if self._retry_delay and time.monotonic() < self._retry_at:
+            return False
+        try:
+            await asyncio.to_thread(self.guard.commit)
+        except JournalError as error:
+            self.counters["commits_failed"] += 1
+            if not self._retry_delay:
+                log.error("%s", error)
+                self._soon.append(Health(at=self.clock.now(), subject="disk", up=False, detail=one_line(error)))
+            self._retry_delay = min(max(2 * self._retry_delay, RETRY_FIRST), RETRY_LAST)
+            self._retry_at = time.monotonic() + self._retry_delay
+            return False
+        self.counters["commits"] += 1
+        if self._retry_delay:
+            self._retry_delay = 0.0
+            self._soon.append(Health(at=self.clock.now(), subject="disk", up=True))
+        return True
+
+    def _settle(self, written: bool) -> None:
+        """Tell those who wait; acknowledge what is on disk. An event that is not written goes on waiting."""
+        waiting_on: list[tuple[_Waiting, list[Effect]]] = []
+        deliveries: dict[str, tuple[Source, list[str]]] = {}
+        for waiting, effects in self._uncommitted:
+            item = waiting.item
+            if not written and isinstance(item, Event):
+                waiting_on.append((waiting, effects))
+                continue
+            if waiting.done is not None and not waiting.done.done():
+                waiting.done.set_result(effects)
+            if waiting.source is not None and isinstance(item, Event) and "delivery" in item.attributes:
+                deliveries.setdefault(item.source, (waiting.source, []))[1].append(item.attributes["delivery"])
+        self._uncommitted = waiting_on
+        for source, names in deliveries.values():
+            try:
+                done = source.committed(names)
+                self.guard.journal.acknowledged([(source.name, name) for name in done])
+            except Exception:  # the source will bring them again, and they will be recognised
+                log.exception("%s could not acknowledge", source.name)
+
+    # Acting -------------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effect: Apply | Revert, *, written: bool = True) -> None:
+        """Hand an effect to its responder, or answer for the responder where nothing is to be done."""
+        action, step = effect.action, step_of(effect)
+        if isinstance(effect, Revert) and action.id not in self._handed:
+            self._answer(action.id, step, True, "it was never carried out")
+        elif isinstance(effect, Apply) and action.id in self.guard.before.phantoms:
+            self._answer(action.id, step, False, "only a replay by another version wanted it")
+        elif isinstance(effect, Apply) and not written:
+            self._answer(action.id, step, False, "nothing new is done that cannot be written down")
+        elif why := self._hand_over(effect):
+            self._answer(action.id, step, False, why)
+
+    def _hand_over(self, effect: Apply | Revert) -> str:
+        """Put an effect into its responder's queue; returns why that was not possible, or nothing."""
+        action = effect.action
+        queue = self._queues.get(action.responder)
+        if queue is None:
+            return f"no responder is called {action.responder}; add it to the configuration"
+        if not queue.put(effect):
+            return f"too much waits for {action.responder}"
+        leases = self.guard.engine.leases
+        if len(self._handed) > 2 * len(leases) + 64:
+            self._handed = {name for name in self._handed if name in leases}
+        self._handed.add(action.id)
+        return ""
+
+    def _report(self, responder: str, action: str, step: Step, ok: bool, detail: str) -> None:
+        """What became of an effect; and news, when a responder begins to fail or works again."""
+        self._answer(action, step, ok, detail)
+        if ok == (responder in self._failing):
+            (self._failing.discard if ok else self._failing.add)(responder)
+            self._soon.append(Health(at=self.clock.now(), subject=f"responder:{responder}", up=ok, detail=detail))
+
+    def _answer(self, action: str, step: Step, ok: bool, detail: str) -> None:
+        self._soon.append(Outcome(at=self.clock.now(), action=action, step=step, ok=ok, detail=detail))
+        self._wake.set()
+
+    # Snapshots ----------------------------------------------------------------------------------------------------
+
+    def _snapshot_is_due(self) -> bool:
+        waited = time.monotonic() - self._snapshot_at
+        return self._inputs_since >= SNAPSHOT_INPUTS or (self._inputs_since > 0 and waited >= SNAPSHOT_SECONDS)
+
+    async def _save_snapshot(self) -> None:
+        """Keep the present state: the next start is quick. Without one the journal is folded from further back."""
+        self._inputs_since, self._snapshot_at = 0, time.monotonic()
+        if self.guard.unwritten or self._orphans:
+            return
+        try:
+            await asyncio.to_thread(self.guard.journal.save_snapshot, self.guard.engine.state)
+        except JournalError as error:
+            log.warning("no snapshot: %s", error)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they are over; what they raise while stopping is logged, not raised."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            log.error("while stopping: %s", one_line(result))
