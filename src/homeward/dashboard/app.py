@@ -107,6 +107,8 @@ class PageServer(uvicorn.Server):
                 h11_max_incomplete_event_size=16 * 1024,
             )
         )
+        # access_log=False alone only takes its handlers away: one that somebody adds would write the key down.
+        logging.getLogger("uvicorn.access").disabled = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.state.closing.set()

@@ -153,6 +153,10 @@ class PageView:
     events: tuple[EventView, ...]
     counters: Mapping[str, int]
 
+    def by_lease(self) -> Mapping[str, LeaseView]:
+        """The leases shown, by id."""
+        return {lease.id: lease for lease in (*self.leases, *self.ended)}
+
 
 def look(service: Watched, *, simulated: str = "") -> PageView:
     """The guard as it is now."""

@@ -62,6 +62,18 @@ function discard(node) {
   return next;
 }
 
+// Where the focus is, and what is left of that place when it goes away (a button that has done its work).
+
+function here() {
+  const active = document.activeElement;
+  return live.contains(active) ? [active, active.closest("li"), active.closest("main, section, header")] : [];
+}
+
+function stay(places) {
+  if (places[0]?.isConnected) return;
+  places.find((place) => place?.isConnected)?.focus({ preventScroll: true });
+}
+
 // --- counting down, by the guard's clock: it says how much is left, we only subtract what has passed since ---------
 
 const ends = new WeakMap();
@@ -92,7 +104,8 @@ function tick() {
 let told = new Set();
 let heard = performance.now();
 let asOf = document.getElementById("top").dataset.now;
-let refreshing = false;
+let shown = -PAUSE_MS;
+let running = null;
 let wanted = false;
 
 function tellNew(aloud) {
@@ -105,32 +118,41 @@ function tellNew(aloud) {
   for (const card of fresh) card.animate([{ background: "var(--amber-wash)" }, {}], { duration: 1600, easing: "ease-out" });
 }
 
-async function refresh() {
+function refresh() {
   wanted = true;
-  if (refreshing) return;
-  refreshing = true;
+  running ??= catchUp().finally(() => (running = null));
+  return running;
+}
+
+async function catchUp() {
   try {
     while (wanted) {
       wanted = false;
-      const asked = performance.now();
-      const response = await fetch("/fragment", { headers: { accept: "text/html" } });
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      const page = new DOMParser().parseFromString(await response.text(), "text/html");
-      overlayChildren(live, page.body);
-      const top = document.getElementById("top").dataset;
-      document.title = top.title;
-      asOf = top.now;
-      setTimers(asked);
-      tick();
-      tellNew(true);
-      contact();
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const pause = shown + PAUSE_MS - performance.now();
+      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause));
+      await show();
     }
   } catch {
     lost();
-  } finally {
-    refreshing = false;
   }
+}
+
+async function show() {
+  const asked = performance.now();
+  const response = await fetch("/fragment", { headers: { accept: "text/html" } });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const places = here();
+  overlayChildren(live, page.body);
+  stay(places);
+  const top = document.getElementById("top").dataset;
+  document.title = top.title;
+  asOf = top.now;
+  shown = performance.now();
+  setTimers(asked);
+  tick();
+  tellNew(true);
+  contact();
 }
 
 function contact() {
@@ -160,22 +182,19 @@ function listen() {
 // --- answering without a reload -----------------------------------------------------------------------------------
 
 async function post(form, button) {
-  const body = new URLSearchParams(new FormData(form, button));
-  const home = form.closest("[tabindex]");
-  const buttons = form.querySelectorAll("button");
-  for (const each of buttons) each.disabled = true;
+  if (form.ariaBusy) return;
+  form.ariaBusy = "true"; // and not disabled: a disabled button loses the focus
   try {
+    const body = new URLSearchParams(new FormData(form, button));
     const headers = { accept: "text/plain" };
     const response = await fetch(form.action, { method: "POST", body, headers, redirect: "manual" });
-    if (response.type === "opaqueredirect") offline.classList.remove("refused");
-    else refused(await response.text());
+    if (response.type !== "opaqueredirect") refused(await response.text());
+    await refresh();
   } catch {
     lost();
+  } finally {
+    form.ariaBusy = null;
   }
-  for (const each of buttons) each.disabled = false;
-  await refresh();
-  if (!button.isConnected) home?.focus({ preventScroll: true });
-  else button.focus({ preventScroll: true });
 }
 
 function refused(words) {

@@ -1,0 +1,138 @@
+"""What the page says, before any markup."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from tests.dashboard.twin import SETTINGS, TwinReadiness, TwinService, an_evening
+
+from homeward.core.settings import Response, Settings
+from homeward.dashboard import words
+from homeward.dashboard.view import EVENTS_SHOWN, INCIDENTS_SHOWN, LEASES_SHOWN, look, safe
+
+
+def test_the_state_is_said_in_words() -> None:
+    service = TwinService()
+    assert (look(service).state, look(service).words) == ("watching", "watching, at most 1 alarm a week")
+    service.guard.engine.state_of_learning = TwinReadiness(
+        ready=False, since=None, note="learning, about 9 days to go"
+    )
+    assert (look(service).state, look(service).words) == ("learning", "learning, about 9 days to go")
+
+
+def test_blindness_comes_before_everything_else_until_it_ends() -> None:
+    service = TwinService()
+    blind = service.incident("i1", "blind: the broker does not answer", kind="blind", device="source:mqtt")
+    service.incident("i2", "blind: the disk is full", kind="blind", device="disk")
+    assert look(service).state == "blind"
+    assert look(service).words == "blind: the disk is full (and 1 more)"
+    blind.closed = service.clock.now()
+    assert look(service).words == "blind: the disk is full"
+
+
+def test_times_are_the_homes_own() -> None:
+    service = TwinService(dataclasses.replace(SETTINGS, timezone="Asia/Kolkata"))
+    service.event("door", "open")
+    view = look(service)
+    assert words.clock_seconds(view.events[0].at) == "06:47:09"
+    assert view.events[0].at == service.clock.now()
+
+
+def test_an_unknown_time_zone_is_survived() -> None:
+    for name in ("Mars/Olympus", "../../etc/passwd", "", "\0"):
+        assert look(TwinService(Settings(timezone=name))).now.utcoffset() == timedelta(0)
+
+
+def test_time_left_runs_on_the_guards_clock_and_never_below_zero() -> None:
+    service = TwinService()
+    service.lease("l1", "hall light", "on", left=90)
+    service.clock.at += timedelta(seconds=60)
+    assert look(service).leases[0].left == 30
+    service.clock.at += timedelta(seconds=60)
+    assert look(service).leases[0].left == 0
+
+
+def test_a_one_shot_act_has_no_time_left() -> None:
+    service = TwinService()
+    service.lease("l1", "front door lock", "lock", left=None)
+    assert look(service).leases[0].one_shot
+    assert look(service).leases[0].left is None
+
+
+def test_dry_run_is_said_until_one_response_is_real() -> None:
+    dry = Response(name="a", device="siren", command="on", when=("entrance",))
+    real = dataclasses.replace(dry, name="b", responder="mqtt")
+    assert look(TwinService(Settings(responses=(dry,)))).dry_run
+    assert look(TwinService(Settings())).dry_run
+    assert not look(TwinService(Settings(responses=(dry, real)))).dry_run
+
+
+def test_what_is_shown_is_bounded_and_newest_first() -> None:
+    service = TwinService()
+    for number in range(500):
+        service.incident(f"i{number}", f"reason {number}", ago=1000 - number)
+        service.lease(f"l{number}", "light", "on")
+        service.event(f"device {number}", "on")
+        service.counters[f"counter {number}"] = 1
+    view = look(service)
+    assert len(view.incidents) == INCIDENTS_SHOWN
+    assert view.incidents_left_out == 500 - INCIDENTS_SHOWN
+    assert view.incidents[0].id == "i499"
+    assert len(view.leases) == LEASES_SHOWN
+    assert view.leases_left_out == 500 - LEASES_SHOWN
+    assert len(view.events) == EVENTS_SHOWN
+    assert view.events[0].device == "device 499"
+    assert len(view.counters) < 100
+
+
+def test_only_alarms_without_an_answer_wait() -> None:
+    service = TwinService()
+    an_evening(service)
+    view = look(service)
+    assert view.waiting == 1
+    assert {one.id for one in view.incidents if one.waits} == {"i-1", "i-4"}
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("front\u202egpj.door", "front\ufffdgpj.door"),
+        ("a\u2066b\u2069", "a\ufffdb\ufffd"),
+        ("line\nbreak\x00\x1b[31m", "line\ufffdbreak\ufffd\ufffd[31m"),
+        ("half \ud800 of a letter", "half \ufffd of a letter"),
+        ("zero\u200bwidth\ufeff", "zero\ufffdwidth\ufffd"),
+    ],
+)
+def test_what_could_hide_or_turn_round_a_name_is_made_visible(hostile: str, shown: str) -> None:
+    assert safe(hostile) == shown
+
+
+@pytest.mark.parametrize("name", ["Küche", "居間の灯", "דלת כניסה", "क्\u200dष", "👩\u200d🔬 lab", "<b>bold</b>"])
+def test_honest_names_in_any_script_stay_as_they_are(name: str) -> None:
+    assert safe(name) == name
+
+
+def test_the_view_is_plain_json_whatever_the_names() -> None:
+    service = TwinService()
+    an_evening(service)
+    service.event("\ud800" * 128, "\u202e", actor="person:\x00", value=float("1e300"))
+    state = msgspec.json.decode(msgspec.json.encode(look(service)))
+    assert state["words"] == "watching, at most 1 alarm a week"
+    assert state["incidents"][0]["reason"].startswith("front door open at 01:16")
+
+
+def test_spans_days_and_odds_read_well() -> None:
+    assert [words.span(s) for s in (-3, 0, 59.9, 60, 545, 3600, 7625)] == [
+        "0 s", "0 s", "59 s", "1 min 00 s", "9 min 05 s", "1 h 00 min", "2 h 07 min",
+    ]  # fmt: skip
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    assert [words.day(now - timedelta(days=d), now) for d in (0, 1, 2, 100)] == [
+        "today", "yesterday", "Mon 2 Mar", "Mon 24 Nov 2025",
+    ]  # fmt: skip
+    assert words.odds(0.00048) == "about 1 in 2,100"
+    assert words.odds(0) == "none so far"
+    assert words.act("on") == "switched on"
+    assert words.act("play “x”") == "told “play “x””"
