@@ -239,7 +239,7 @@ def _entry(one: Measured, tally: Tally) -> dict[str, Any]:
 
 
 def _days(tally: Tally) -> float | None:
-    return None if tally.ready_after_days is None else round(tally.ready_after_days, 1)
+    return None if tally.ready_after_days is None else round(tally.ready_after_days, 2)
 
 
 def _pool(measured: Sequence[Measured], budgets: Sequence[float]) -> dict[str, Any] | None:
