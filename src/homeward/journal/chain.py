@@ -12,10 +12,11 @@ to a content, not even by guessing, and the chain still verifies.
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from homeward.core.inputs import Input
 FORMAT: Final = 1
 SALT: Final = 16
 GENESIS: Final = bytes(32)
+_NEARLY_FULL: Final = 1 << 20
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -116,32 +118,54 @@ def snapshot_digest(link: bytes, version: str, state: bytes) -> bytes:
     return _sha256(link + version.encode() + state).digest()
 
 
+def no_room(error: sqlite3.Error, folder: Path) -> bool:
+    """Whether the disk of ``folder`` is what the error is about.
+
+    SQLite calls a disk without room for its shared memory an I/O error, so less than a MiB left counts as full.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code not in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return code == sqlite3.SQLITE_FULL
+    with suppress(OSError):
+        room = os.statvfs(folder)
+        return room.f_bavail * room.f_frsize < _NEARLY_FULL
+    return False
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Open the database (it must exist) and look at its format.
 
     :raises JournalError: not a journal, or one of a newer format
     """
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
-        uri=True, isolation_level=None, check_same_thread=False, timeout=10,
-    )  # fmt: skip
+    where = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}"
     try:
-        connection.execute("PRAGMA trusted_schema = OFF")
-        found = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-        if found is None or not str(found[0]).isdigit():
-            raise JournalError(f"{path}: not a journal (it names no format); restore a backup")
-        if int(found[0]) > FORMAT:
-            raise JournalError(
-                f"{path}: written by a newer Homeward (format {found[0]}; {__version__} reads up to {FORMAT}); "
-                "install that version or a later one"
-            )
+        connection = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            found = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+            _accept_format(path, found)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
-        connection.close()
-        raise JournalError(f"{path}: not a readable journal ({error}); restore a backup") from error
-    except JournalError:
-        connection.close()
-        raise
+        if no_room(error, path.parent):
+            raise JournalFull(
+                f"{path}: the disk is full and the journal cannot be opened; free some space"
+            ) from error
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise JournalError(f"{path}: not a readable journal ({error}); restore a backup") from error
+        raise JournalError(f"{path}: {error}; check its owner, its mode and the disk") from error
     return connection
+
+
+def _accept_format(path: Path, found: tuple[str] | None) -> None:
+    if found is None or not found[0].isdecimal():
+        raise JournalError(f"{path}: not a readable journal (it names no format); restore a backup")
+    if int(found[0]) > FORMAT:
+        raise JournalError(
+            f"{path}: written by a newer Homeward (format {found[0]}; {__version__} reads up to {FORMAT}); "
+            "install that version or a later one"
+        )
 
 
 @contextmanager

@@ -16,20 +16,11 @@ from homeward.journal.chain import JournalError, JournalFull, Progress, Verdict
 NAME: Final = "journal.db"
 _LOCK: Final = "journal.lock"
 _PAGES: Final = 1_024
-_NEARLY_FULL: Final = 1 << 20
 
 
 def missing(folder: Path) -> str:
     """What to say where there is no journal."""
     return f"{folder / NAME}: there is no journal here; `homeward up` begins one, `homeward restore` brings one back"
-
-
-def disk_is_full(folder: Path) -> bool:
-    """Whether less than a MiB is left. SQLite calls a disk without room for its shared memory an I/O error."""
-    with suppress(OSError):
-        room = os.statvfs(folder)
-        return room.f_bavail * room.f_frsize < _NEARLY_FULL
-    return False
 
 
 def take_lock(folder: Path, *, create: bool) -> int:
@@ -90,7 +81,7 @@ def _begin(path: Path) -> None:
             connection.execute("COMMIT")
         _take_place(new, path)
     except sqlite3.Error as error:
-        raise _no_room(path, error) from error
+        raise _failed(path, error) from error
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror}; choose a folder that the guard may write to") from error
 
@@ -128,7 +119,7 @@ def copy(path: Path, to: Path, progress: Progress | None) -> Verdict:
         part.rename(to)
         _sync(to.parent)
     except sqlite3.Error as error:
-        raise _no_room(to, error) from error
+        raise _failed(to, error) from error
     except OSError as error:
         raise JournalError(f"{to}: {error.strerror}; choose another place") from error
     finally:
@@ -197,8 +188,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _no_room(path: Path, error: sqlite3.Error) -> JournalError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or disk_is_full(path.parent):
+def _failed(path: Path, error: sqlite3.Error) -> JournalError:
+    if chain.no_room(error, path.parent):
         return JournalFull(f"{path}: the disk is full; free some space")
     return JournalError(f"{path}: {error}; choose another place, or check the disk")

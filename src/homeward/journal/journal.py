@@ -32,6 +32,7 @@ _PENDING_LIMIT: Final = 4_096
 Entry = Input | Effect
 Delivery = tuple[str, str]
 T = TypeVar("T")
+_REMEDY: Final = "see `homeward verify`, then `homeward restore` a backup"
 _NO_STATES: Final[Mapping[tuple[str, str], str]] = MappingProxyType({})
 _INPUT_KINDS: Final = json.dumps([chain.KINDS[cls] for cls in chain.INPUTS])
 _ALL_KINDS: Final = json.dumps(list(chain.KINDS.values()))
@@ -67,26 +68,30 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         connection = chain.connect(self.path, read_only=self._read_only)
+        self._damage = ""
+        head = None
         try:
             if not self._read_only:
                 files.make_durable(connection, self.path)
             head = connection.execute("SELECT seq, at, link FROM head").fetchone()
             end = connection.execute("SELECT seq, link FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
             if head is None or (head[0], head[2]) != (end or (0, chain.GENESIS)):
-                if not self._read_only:  # reading on is how one finds out what happened
-                    raise JournalError(
-                        f"{self.path}: its last entry is not the one it ended with; "
-                        "see `homeward verify`, then `homeward restore` a backup"
-                    )
-                head = head or (0, None, chain.GENESIS)
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, sqlite3.Error):
+                self._damage = "its last entry is not the one it ended with"
+        except sqlite3.Error as error:
+            if chain.no_room(error, self.path.parent):
+                connection.close()
                 raise self._explain(error) from error
+            self._damage = str(error)
+        except BaseException:
+            connection.close()
             raise
-        self._seq: int = head[0]
-        self._at: int | None = head[1]
-        self._link: bytes = head[2]
+        if self._damage and not self._read_only:  # a reader may open it: `verify` says what happened
+            connection.close()
+            raise JournalError(f"{self.path}: {self._damage}; {_REMEDY}")
+        self._seq: int
+        self._at: int | None
+        self._link: bytes
+        self._seq, self._at, self._link = head or (0, None, chain.GENESIS)
         return connection
 
     # --- writing ---------------------------------------------------------------------------------------------
@@ -210,8 +215,7 @@ class Journal:
             write.close()
 
     def _explain(self, error: sqlite3.Error) -> JournalError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and files.disk_is_full(self.path.parent)):
+        if chain.no_room(error, self.path.parent):
             return JournalFull(f"{self.path}: the disk is full and nothing was written; free some space")
         return JournalError(f"{self.path}: {error}; nothing was written; check the disk, then `homeward verify`")
 
@@ -246,6 +250,8 @@ class Journal:
         return self._read(after, self._seq, _ALL_KINDS)
 
     def _read(self, after: int, until: int, kinds: str) -> Iterator[tuple[int, Any]]:
+        if self._damage:
+            raise JournalError(f"{self.path}: {self._damage}; {_REMEDY}")
         # In batches, each read to its end: a half-read cursor would not survive a rollback of the writer.
         while True:
             rows = self._rows(
