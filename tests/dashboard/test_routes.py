@@ -15,7 +15,7 @@ from tests.dashboard.running import DEADLINE, Running
 
 from homeward import __version__
 from homeward.core.inputs import Change, Feedback
-from homeward.dashboard import security
+from homeward.dashboard import app, security
 from homeward.dashboard.app import STREAMS
 
 READABLE = ["/", "/fragment", "/api/state", "/events"]
@@ -210,6 +210,13 @@ def test_a_guard_that_cannot_write_says_so_and_changes_nothing(
 )
 def test_a_form_that_is_none_is_refused(page: Running, body: bytes, kind: str, status: int) -> None:
     assert page.post("/incidents/i-4/answer", body, content_type=kind).status == status
+    assert page.service.said == []
+
+
+def test_a_form_that_never_ends_is_given_up(page: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
+    reply = page.post("/incidents/i-4/answer", b"answer=yes", content_length="100")
+    assert reply.status == 408
     assert page.service.said == []
 
 

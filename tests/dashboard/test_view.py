@@ -11,7 +11,13 @@ from tests.dashboard.twin import SETTINGS, TwinReadiness, TwinService, an_evenin
 
 from homeward.core.settings import Response, Settings
 from homeward.dashboard import words
-from homeward.dashboard.view import EVENTS_SHOWN, INCIDENTS_SHOWN, LEASES_SHOWN, look, safe
+from homeward.dashboard.view import EVENTS_SHOWN, INCIDENTS_SHOWN, LEASES_SHOWN, Watched, look, safe
+from homeward.service import Service
+
+
+def fits(service: Service | TwinService) -> Watched:
+    """Checked by mypy: the running service, and the twin, are what the page needs."""
+    return service
 
 
 def test_the_state_is_said_in_words() -> None:

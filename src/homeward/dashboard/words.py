@@ -20,11 +20,18 @@ _ANSWERS = {None: "", "yes": "That was me", "no": "Not me"}
 
 _COUNTERS = {
     "bad_clock": "timestamps not believed",
+    "commits": "commits to the journal",
+    "commits_failed": "commits that failed",
+    "dropped_while_full": "events dropped while the disk was full",
     "echo": "echoes of its own acts",
     "held": "held, not learned",
     "held_dropped": "held, then dropped",
+    "notes": "notes taken in",
+    "notes_refused": "refused: notes",
     "outcome_unknown": "outcomes of nothing it did",
     "refused_name": "refused: name too long or empty",
+    "source_restarts": "restarts of a source",
+    "unwritable": "refused: could not be written down",
 }
 
 
@@ -60,6 +67,11 @@ def day(at: datetime, now: datetime) -> str:
     if ago in (0, 1):
         return ("today", "yesterday")[ago]
     return f"{at:%a} {at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
+
+
+def lately(at: datetime, now: datetime) -> str:
+    """``02:14:09`` for today, ``yesterday 23:50`` before."""
+    return clock_seconds(at) if at.date() == now.date() else f"{day(at, now)} {clock(at)}"
 
 
 def exact(at: datetime) -> str:
