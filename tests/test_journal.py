@@ -253,6 +253,22 @@ def test_many_acknowledgements_are_written_without_waiting_for_an_entry(folder: 
         assert database.execute("SELECT count(*) FROM deliveries").fetchone() == (0,)
 
 
+def test_an_acknowledgement_never_moves_the_journal_s_end(folder: Path) -> None:
+    """An interrupt between a commit and what follows it leaves the object behind the file: nothing may come of it."""
+    with Journal(folder) as journal:
+        journal.append(events(2), deliveries=[("mqtt", "1")])
+        behind = (journal._seq, journal._link)
+        journal.append(events(1))
+        journal._seq, journal._link = behind
+        with pytest.raises(JournalError, match="nothing was written"):
+            journal.append(events(1))
+        journal.acknowledged([("mqtt", "1")])
+    with Journal(folder) as journal:
+        assert journal.last_seq == 3
+        assert journal.verify().ok
+        assert journal.unacknowledged("mqtt") == []
+
+
 def test_the_newest_65536_deliveries_are_kept(journal: Journal) -> None:
     journal.append((), deliveries=[("mqtt", str(number)) for number in range(65_536)])
     journal.append((), deliveries=[("mqtt", "more"), ("mqtt", "and more")])
@@ -359,8 +375,8 @@ def test_a_forgotten_entry_is_forgotten_and_not_broken(folder: Path, journal: Jo
         ("DELETE FROM entries WHERE seq = 3", 3, "missing"),
         # The salt's last byte moved to the body's front: both together are the same bytes as before.
         (
-            "UPDATE payloads SET salt = substr(salt, 1, 15), body = CAST(substr(salt, 16) || body AS BLOB)"
-            " WHERE seq = 4",
+            """UPDATE payloads SET salt = substr(salt, 1, 15), body = CAST(substr(salt, 16) || body AS BLOB)
+            WHERE seq = 4""",
             4,
             "its payload is not what was committed to",
         ),

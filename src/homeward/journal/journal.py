@@ -121,9 +121,10 @@ class Journal:
                 latest = max(rows, key=itemgetter(1))[1]
                 at = latest if at is None else max(at, latest)
             with self._transaction() as write:
-                write.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
-                write.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
-                write.execute("UPDATE head SET seq = ?, at = ?, link = ?", (seq, at, link))
+                if rows:
+                    write.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
+                    write.executemany("INSERT INTO payloads VALUES (?, ?, ?)", payloads)
+                    write.execute("UPDATE head SET seq = ?, at = ?, link = ?", (seq, at, link))
                 self._write_deliveries(write, deliveries)
                 if last:
                     _write_last(write, last)
@@ -176,10 +177,13 @@ class Journal:
         with self._lock:
             self._acknowledged.update(deliveries)
             if len(self._acknowledged) > _PENDING_LIMIT:
-                self.append(())
+                with suppress(JournalError):  # they wait; without space nothing new is delivered either
+                    self.append(())
 
     def save_snapshot(self, state: object) -> None:
         """Keep the state that all entries up to `last_seq` fold to. The last two are kept.
+
+        Whoever appends must wait meanwhile: else the state and its place in history differ.
 
         :raises JournalFull, JournalError: it was not kept; nothing else is lost
         """
