@@ -1,6 +1,6 @@
 """A real Mosquitto on a free loopback port, with TLS, a password file and an ACL; and another client to talk to it.
 
-A test module asks for it with ``pytest_plugins = ["tests.mosquitto"]``.
+A test module imports ``certificates_fixture`` and ``mosquitto_fixture``, and its tests ask for ``mosquitto``.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ class Certificates:
     key: Path
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory, need_program: Callable[[str, str], str]) -> Certificates:
+@pytest.fixture(scope="session", name="certificates")
+def certificates_fixture(
+    tmp_path_factory: pytest.TempPathFactory, need_program: Callable[[str, str], str]
+) -> Certificates:
     openssl = need_program("openssl", "openssl")
     folder = tmp_path_factory.mktemp("certificates")
 
@@ -118,7 +120,7 @@ class Mosquitto:
 
     def __init__(self, program: str, folder: Path, certificates: Certificates, users_and_rights: list[str]) -> None:
         self._program = program
-        self._certificates = certificates
+        self.certificates = certificates
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._peers = ExitStack()
@@ -181,7 +183,7 @@ class Mosquitto:
             "port": self.port,
             "username": username,
             "password": PASSWORDS.get(username),
-            "ca_file": self._certificates.ca,
+            "ca_file": self.certificates.ca,
         }
         return MqttSettings(**(known | others))
 
@@ -198,8 +200,8 @@ class Mosquitto:
         self.stop()
 
 
-@pytest.fixture
-def mosquitto(
+@pytest.fixture(name="mosquitto")
+def mosquitto_fixture(
     tmp_path: Path, certificates: Certificates, need_program: Callable[[str, str], str]
 ) -> Iterator[Mosquitto]:
     """A broker with users `guard` and `sensor`, who may do everything, and `nobody`, who may do nothing."""

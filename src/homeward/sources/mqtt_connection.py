@@ -43,6 +43,19 @@ class LostError(MqttError):
     """The connection was there and is gone."""
 
 
+class _TlsContext(ssl.SSLContext):
+    """Shakes hands at once, and closes the socket when that fails: paho would leave it open."""
+
+    def wrap_socket(self, sock: socket.socket, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        wrapped = super().wrap_socket(sock, *arguments, **options)
+        try:
+            wrapped.do_handshake()
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttSettings:
     """Where the broker is and who we are to it. With ``ca_file`` the connection is TLS (at least 1.2), else plain.
@@ -74,8 +87,11 @@ class MqttSettings:
         if self.username is not None:
             client.username_pw_set(self.username, self.password)
         if self.ca_file is not None:
+            trust = _TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # demands a certificate, and the host's name in it
+            trust.minimum_version = ssl.TLSVersion.TLSv1_2
             try:
-                client.tls_set_context(ssl.create_default_context(cafile=self.ca_file))
+                trust.load_verify_locations(self.ca_file)
+                client.tls_set_context(trust)
             except OSError as error:  # SSLError is one
                 raise MqttError(f"{self.ca_file}: not a readable CA certificate ({error}); set ca_file") from None
         return client
@@ -142,8 +158,9 @@ class Connection:
         return [name for name, code in zip(filters, codes, strict=False) if code.is_failure]
 
     def tell(self, status: bytes) -> None:
-        """Publish our status, retained."""
+        """Publish our status, retained, at once."""
         self._client.publish(self._status_topic, status, qos=1, retain=True)
+        self._write()
 
     async def next(self) -> Message:
         """The next message. Raises `LostError` once everything that was received has been returned."""
