@@ -1,0 +1,334 @@
+"""What the configuration means: words are looked up, paths resolved, secrets read, what may never be is refused."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from homeward.config.tables import ConfigError, DeviceSection, ResponseSection, Tables, TopicSection, read
+from homeward.core.decision.guardrails import Situation, refusal
+from homeward.core.event import NAME_LIMIT
+from homeward.core.settings import Device, Response, Settings
+from homeward.core.vocabulary import ONE_SHOT, ROLES, TYPES
+from homeward.responders.mqtt import CommandTopic
+from homeward.sources.mqtt import MqttSettings
+from homeward.sources.topics import TopicRule, zigbee2mqtt
+
+RULES: Final = frozenset({"rule:entrance while armed", "rule:flood", "rule:new client"})
+"""What ``when`` of a response may say beside names, types and roles."""
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+RESPONDERS: Final = ("dry_run", "mqtt")
+LEASE_MINUTES: Final = 10.0
+SECRET_LIMIT: Final = 4_096
+TLS_PORT, PLAIN_PORT = 8883, 1883
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A configuration that was checked: paths are absolute, secrets are read, words are known.
+
+    ``mqtt`` is ``None`` without a broker. ``history`` holds the files that a new guard learns from first.
+    """
+
+    file: Path
+    settings: Settings
+    state: Path
+    page_host: str
+    page_port: int
+    allowed_hosts: tuple[str, ...]
+    mqtt: MqttSettings | None = None
+    topics: tuple[TopicRule, ...] = ()
+    commands: tuple[CommandTopic, ...] = ()
+    history: tuple[Path, ...] = ()
+
+
+def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the file. Paths in it are relative to its folder.
+
+    ``STATE_DIRECTORY`` and ``CREDENTIALS_DIRECTORY`` of ``environment`` are systemd's: where state is kept when the
+    file does not say, and where a password file is looked for first.
+
+    Raises:
+        ConfigError: it cannot be used; the message says what to change.
+    """
+    return _Check(path.absolute(), read(path), environment).config()
+
+
+def to_settings(config: Config) -> Settings:
+    """What the engine needs to know."""
+    return config.settings
+
+
+class _Check:
+    def __init__(self, path: Path, tables: Tables, environment: Mapping[str, str]) -> None:
+        self._path, self._tables, self._environment = path, tables, environment
+
+    def config(self) -> Config:
+        tables, devices = self._tables, self._devices()
+        host, port, allowed = self._page()
+        return Config(
+            file=self._path,
+            settings=self._settings(devices),
+            state=self._state(),
+            page_host=host,
+            page_port=port,
+            allowed_hosts=allowed,
+            mqtt=self._mqtt(),
+            topics=self._topics(),
+            commands=self._commands(),
+            history=tuple(
+                self._existing(f"history.files[{number}]", name) for number, name in enumerate(tables.history.files)
+            ),
+        )
+
+    def _fault(self, key: str, what: str, remedy: str) -> ConfigError:
+        return ConfigError(f"{self._path}: {key}: {what} — {remedy}")
+
+    # The place
+
+    def _settings(self, devices: Mapping[str, Device]) -> Settings:
+        home = self._tables.home
+        self._name("home.name", home.name)
+        if self._tables.mqtt is not None and any(sign in home.name for sign in "+#/"):
+            raise self._fault("home.name", "becomes a part of a topic", "write it without '+', '#' and '/'")
+        if not (math.isfinite(home.budget) and home.budget > 0):
+            raise self._fault("home.budget", f"{home.budget:g} alarms a week", "write a number above 0, such as 1.0")
+        try:
+            ZoneInfo(home.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            remedy = 'write an IANA name such as "Europe/Berlin"'
+            raise self._fault("home.timezone", f"no time zone is called {home.timezone!r}", remedy) from None
+        return Settings(
+            place=home.name,
+            timezone=home.timezone,
+            budget=home.budget,
+            devices=tuple(devices.values()),
+            responses=tuple(
+                self._response(f"response[{number}]", one, devices)
+                for number, one in enumerate(self._tables.response)
+            ),
+        )
+
+    def _state(self) -> Path:
+        named = self._tables.home.state or self._environment.get("STATE_DIRECTORY", "").split(":")[0] or "state"
+        state = self._resolve(named)
+        if state.exists() and not state.is_dir():
+            raise self._fault("home.state", f"{state} is not a folder", "name a folder that only the guard uses")
+        return state
+
+    def _page(self) -> tuple[str, int, tuple[str, ...]]:
+        page = self._tables.page
+        if not 0 < page.port < 65_536:
+            raise self._fault("page.port", f"{page.port} is no port", "write a number such as 8480")
+        if page.host not in LOOPBACK and not page.allowed_hosts:
+            remedy = f'add the name you open it by, such as allowed_hosts = ["hub.local:{page.port}"]'
+            raise self._fault("page.host", f"{page.host} lets other machines in", remedy)
+        local = (f"127.0.0.1:{page.port}", f"localhost:{page.port}", f"[::1]:{page.port}")
+        return page.host, page.port, tuple(dict.fromkeys((*local, *page.allowed_hosts)))
+
+    # Devices and responses
+
+    def _devices(self) -> dict[str, Device]:
+        found: dict[str, Device] = {}
+        for key, one in (*self._listed(), *((f"device[{n}]", one) for n, one in enumerate(self._tables.device))):
+            if one.name in found:
+                raise self._fault(
+                    f"{key}.name", f"{one.name!r} is there twice", "give every device a name of its own"
+                )
+            found[one.name] = self._device(key, one)
+        return found
+
+    def _listed(self) -> Iterator[tuple[str, DeviceSection]]:
+        """The rows of the devices table, each with where it stands."""
+        if not self._tables.home.devices:
+            return
+        path = self._existing("home.devices", self._tables.home.devices)
+        try:
+            with path.open(encoding="utf-8", newline="") as lines:
+                rows = csv.DictReader(lines)
+                if not {"device", "type", "role"} <= set(rows.fieldnames or ()):
+                    raise self._fault(
+                        "home.devices", f"{path} has another header", "begin with device,type,room,role"
+                    )
+                for row in rows:
+                    about = {key: row.get(key) or "" for key in ("type", "role", "room")}
+                    section = DeviceSection(name=row["device"] or "", **{k: v for k, v in about.items() if v})
+                    yield f"{path.name} line {rows.line_num}", section
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise self._fault("home.devices", f"{path} cannot be read ({error})", "write it as UTF-8 CSV") from None
+
+    def _device(self, key: str, one: DeviceSection) -> Device:
+        self._name(f"{key}.name", one.name)
+        self._word(f"{key}.type", one.type, TYPES, "type of device")
+        self._word(f"{key}.role", one.role, ROLES, "role")
+        return Device(name=one.name, type=one.type, role=one.role, room=one.room)
+
+    def _response(self, key: str, one: ResponseSection, devices: Mapping[str, Device]) -> Response:
+        self._word(f"{key}.device", one.device, devices.keys(), "device here")
+        self._word(f"{key}.responder", one.responder, RESPONDERS, "responder")
+        if not one.when:
+            raise self._fault(f"{key}.when", "says nothing", 'write a list such as ["entrance", "rule:flood"]')
+        for word in one.when:
+            self._word(f"{key}.when", word, {*devices, *TYPES, *ROLES, *RULES}, "device, type, role or rule")
+        one_shot = one.command in ONE_SHOT
+        if one_shot and (one.minutes is not None or one.restore is not None):
+            raise self._fault(f"{key}.minutes", f"{one.command} ends by itself", "leave minutes and restore out")
+        minutes = None if one_shot else LEASE_MINUTES if one.minutes is None else one.minutes
+        response = Response(
+            name=one.name or f"{one.device} {one.command}",
+            device=one.device,
+            command=one.command,
+            when=tuple(one.when),
+            minutes=minutes,
+            restore=one.restore,
+            responder=one.responder,
+        )
+        situation = Situation(response=response, target=devices[one.device], acting=(), opened_last_hour=0)
+        rail = refusal(situation)
+        if rail is not None:
+            what = f"{one.command} on {one.device} is refused: {rail.why}"
+            raise self._fault(key, what, _REMEDIES.get(rail.name, "leave this response out"))
+        return response
+
+    def _commands(self) -> tuple[CommandTopic, ...]:
+        topics: dict[str, CommandTopic] = {}
+        for number, one in enumerate(self._tables.response):
+            key = f"response[{number}].topic"
+            if one.responder != "mqtt":
+                continue
+            if self._tables.mqtt is None:
+                raise self._fault(f"response[{number}].responder", "there is no broker", "add a table [mqtt]")
+            if not one.topic:
+                remedy = f'name where {one.device} listens, such as topic = "zigbee2mqtt/{one.device}/set"'
+                raise self._fault(key, "is missing", remedy)
+            try:
+                topic = CommandTopic(device=one.device, topic=one.topic, payloads=one.payloads)
+            except ValueError as error:
+                raise self._fault(key, str(error), "name one topic of one device") from None
+            if topics.setdefault(one.device, topic) != topic:
+                remedy = "give all responses of a device the same topic and payloads"
+                raise self._fault(key, f"{one.device} has another topic already", remedy)
+        return tuple(topics.values())
+
+    # The broker
+
+    def _mqtt(self) -> MqttSettings | None:
+        mqtt = self._tables.mqtt
+        if mqtt is None:
+            return None
+        port = mqtt.port if mqtt.port is not None else TLS_PORT if mqtt.ca_file else PLAIN_PORT
+        if not 0 < port < 65_536:
+            raise self._fault("mqtt.port", f"{port} is no port", f"write a number such as {TLS_PORT}")
+        if not mqtt.client_id or len(mqtt.client_id) > NAME_LIMIT:
+            raise self._fault("mqtt.client_id", "names no client", 'write a name such as "homeward"')
+        if not (mqtt.presets or mqtt.topic):
+            raise self._fault("mqtt", "reads no topic", 'add presets = ["zigbee2mqtt"] or a table [[mqtt.topic]]')
+        password = self._password()
+        if password is not None and not mqtt.username:
+            raise self._fault("mqtt.username", "is missing beside a password", "add the name the broker knows")
+        return MqttSettings(
+            host=mqtt.host,
+            port=port,
+            username=mqtt.username or None,
+            password=password,
+            ca_file=self._existing("mqtt.ca_file", mqtt.ca_file) if mqtt.ca_file else None,
+            client_id=mqtt.client_id,
+        )
+
+    def _topics(self) -> tuple[TopicRule, ...]:
+        mqtt = self._tables.mqtt
+        if mqtt is None:
+            return ()
+        own = (self._topic(f"mqtt.topic[{number}]", one) for number, one in enumerate(mqtt.topic))
+        return (*own, *(zigbee2mqtt() for _ in mqtt.presets))
+
+    def _topic(self, key: str, one: TopicSection) -> TopicRule:
+        try:
+            return TopicRule(
+                pattern=one.pattern,
+                format=one.format,
+                properties=one.properties,  # type: ignore[arg-type]  # TopicRule checks the words itself
+                device=one.device,
+                happened=one.happened,
+                steps=one.steps,
+                ignore=tuple(one.ignore),
+            )
+        except ValueError as error:
+            raise self._fault(key, str(error), "see the examples that homeward init writes") from None
+
+    # Secrets and files
+
+    def _password(self) -> str | None:
+        mqtt = self._tables.mqtt
+        assert mqtt is not None
+        if mqtt.password_file and mqtt.password_env:
+            raise self._fault("mqtt.password_env", "there is a password_file too", "keep one of the two")
+        if mqtt.password_env:
+            password = self._environment.get(mqtt.password_env, "")
+            if not password:
+                remedy = f"set it before homeward starts: export {mqtt.password_env}=…"
+                raise self._fault("mqtt.password_env", f"the environment has no {mqtt.password_env}", remedy)
+            return password
+        return self._secret("mqtt.password_file", mqtt.password_file) if mqtt.password_file else None
+
+    def _secret(self, key: str, name: str) -> str:
+        credentials = self._environment.get("CREDENTIALS_DIRECTORY", "")
+        given = Path(credentials) / name if credentials else None
+        path = given if given is not None and given.is_file() else self._existing(key, name)
+        try:
+            with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                if path != given and mode & 0o077:
+                    what = f"others may read {path} (mode {stat.S_IMODE(mode):04o})"
+                    raise self._fault(key, what, f"run: chmod 600 {path}")
+                body = file.read(SECRET_LIMIT + 1)
+            secret = body.decode("utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise self._fault(key, f"{path}: {error.strerror}", "let the guard's user read it") from None
+        except UnicodeDecodeError:
+            raise self._fault(key, f"{path} is not text", "write the password into it, on one line") from None
+        if not secret or "\n" in secret or len(body) > SECRET_LIMIT:
+            raise self._fault(key, f"{path} holds no password", "write the password into it, on one line")
+        return secret
+
+    def _resolve(self, name: str) -> Path:
+        return self._path.parent / Path(name).expanduser()
+
+    def _existing(self, key: str, name: str) -> Path:
+        path = self._resolve(name)
+        if not path.is_file():
+            raise self._fault(key, f"there is no file {path}", "paths are relative to this file's folder")
+        return path
+
+    # Words
+
+    def _name(self, key: str, name: str) -> None:
+        if not 0 < len(name) <= NAME_LIMIT or not name.isprintable() or name != name.strip():
+            raise self._fault(key, "is no name", f"write 1 to {NAME_LIMIT} printable characters")
+
+    def _word(self, key: str, word: str, known: Collection[str], what: str) -> None:
+        if word in known:
+            return
+        near = difflib.get_close_matches(word, known, 1)
+        some = ", ".join(sorted(known)[:40]) or "none; add a table [[device]]"
+        raise self._fault(
+            key, f"no {what} is called {word!r}", f"did you mean {near[0]}?" if near else f"known: {some}"
+        )
+
+
+_REMEDIES: Final = {
+    "life safety": "choose another device",
+    "never a way in": "choose a command that makes the place safer, such as lock, on or off",
+    "the owner's way in": "use the command lock",
+    "reversible": 'say how it is taken back, such as restore = "off"',
+    "bounded": "write minutes above 0 and at most 1440",
+}

@@ -1,0 +1,124 @@
+"""The ``homeward.toml`` that ``homeward init`` writes: every key explained, every act a dry run at first."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from homeward.config.checked import RULES
+from homeward.config.tables import ConfigError
+from homeward.core.vocabulary import ROLES, TYPES
+
+STARTER: Final = """\
+# Homeward: the guard of this home. `homeward check` reads this file and says what is wrong with it.
+# Paths are relative to this file's folder. Passwords never stand here: see password_file.
+
+[home]
+name = "home"              # as the page shows it; with MQTT also a part of the topic homeward/NAME/status
+timezone = "@TIMEZONE@"  # where the home is (IANA); habits follow its clock, summer time included
+budget = 1.0               # how many alarms a week you are willing to hear: a ceiling, never a quota
+# state = "state"          # the folder of the journal and the page's key; only the guard may read it
+# devices = "devices.csv"  # your devices as a table: device,type,room,role (or as [[device]] below)
+
+[page]
+host = "127.0.0.1"         # this machine only. For another address also list the names you open it by:
+port = 8480
+# allowed_hosts = ["hub.local:8480"]
+
+# Where events come from. Without this table the guard has nothing to watch.
+# [mqtt]
+# host = "localhost"
+# port = 8883                         # 8883 with TLS, 1883 without
+# ca_file = "ca.crt"                  # the CA that signed the broker's certificate: turns TLS on
+# username = "homeward"
+# password_file = "mqtt-password"     # a file of its own, chmod 600; or: password_env = "HOMEWARD_MQTT_PASSWORD"
+# client_id = "homeward"              # names the session at the broker: one guard, one name
+# presets = ["zigbee2mqtt"]           # topics and properties of Zigbee2MQTT, ready made
+
+# Other topics, one table each. {names} stand for one level of the topic.
+# [[mqtt.topic]]
+# pattern = "home/{room}/{device}/state"
+# format = "json"                     # json, text (the payload is the state) or mosquitto_log
+# device = "{device}"                 # how the device's name is made; by default all {names} joined by "/"
+# happened = "time"                   # the property that says when it happened, if any
+# ignore = ["home/+/test/state"]      # topics that are no events
+# [mqtt.topic.properties]             # what each property means: a table of words, or
+# contact = { true = "closed", false = "open" }
+# power = "value"                     # value (a number), text (the state itself), moment (a button)
+# [mqtt.topic.steps]                  # the least change of a value that counts
+# power = 5.0
+
+# The broker's own log tells which clients connect (the rule "new client"):
+# [[mqtt.topic]]
+# pattern = "$SYS/broker/log/N"
+# format = "mosquitto_log"
+
+# Devices. A device that is not listed is watched all the same, as type and role "other".
+# Types: @TYPES@
+# Roles: @ROLES@
+# Locks, alarms, sirens, smoke and medical devices and every entrance learn a new habit only from your answer.
+# [[device]]
+# name = "front_door"
+# type = "contact.door"
+# role = "entrance"
+# room = "hall"
+
+# What may be done when something is far out of the ordinary. Every act ends, by itself or by being taken back.
+# The guard never unlocks, opens, disarms or toggles, and never touches medical devices or smoke alarms.
+# [[response]]
+# device = "hall_light"
+# command = "on"
+# restore = "off"                       # how it is taken back; a lock has none: it is never unlocked
+# minutes = 10                          # how long; a lock has none: it ends by itself
+# when = ["entrance", "rule:flood"]     # devices, types, roles, or rules:
+#                                       #   @RULES@
+# responder = "dry_run"                 # only says what it would do. "mqtt" does it; then also:
+# topic = "zigbee2mqtt/hall_light/set"
+# payloads = { on = '{"state": "ON"}', off = '{"state": "OFF"}' }
+
+# Recorded history of this home, learned from once, before the first day.
+# [history]
+# files = ["2024.events.csv.gz"]
+"""
+
+
+def write_starter(path: Path) -> None:
+    """Write a commented configuration; an existing file is never overwritten.
+
+    Raises:
+        ConfigError: the file exists or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter())
+    except FileExistsError:
+        raise ConfigError(f"{path}: exists already and is left as it is — name another file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror} — choose a folder that you may write to") from None
+
+
+def starter() -> str:
+    """The text of a new configuration, with this machine's time zone."""
+    return (
+        STARTER.replace("@TIMEZONE@", _local_zone())
+        .replace("@TYPES@", _wrapped(TYPES))
+        .replace("@ROLES@", _wrapped(ROLES))
+        .replace("@RULES@", ", ".join(sorted(RULES)))
+    )
+
+
+def _wrapped(words: Iterable[str]) -> str:
+    return textwrap.fill(", ".join(sorted(words)), 108, subsequent_indent="#   ")
+
+
+def _local_zone() -> str:
+    """The name of this machine's time zone, as far as it says; UTC otherwise."""
+    parts = Path("/etc/localtime").resolve().parts
+    name = "/".join(parts[parts.index("zoneinfo") + 1 :]) if "zoneinfo" in parts else "UTC"
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return "UTC"
