@@ -14,6 +14,7 @@ from tests.dashboard.screenshot import CHROMIUM_ARGUMENTS
 from tests.dashboard.twin import TwinService, an_evening
 
 from homeward.dashboard.app import PageServer, create_app
+from homeward.service import Service
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def serve() -> Iterator[Callable[..., Running]]:
     """``serve()`` starts a page of its own on a free port; all are stopped at the end of the test."""
     started: list[Running] = []
 
-    def start(service: TwinService | None = None, *, key: str = "k" * 43, simulated: str = "") -> Running:
+    def start(service: TwinService | Service | None = None, *, key: str = "k" * 43, simulated: str = "") -> Running:
         listening = socket.create_server(("127.0.0.1", 0))
         port = listening.getsockname()[1]
         ready: threading.Event = threading.Event()
@@ -34,7 +35,10 @@ def serve() -> Iterator[Callable[..., Running]]:
             server = PageServer(app, host="127.0.0.1", port=port)
             made.append(Running(twin, key, port, asyncio.get_running_loop(), server, thread))
             ready.set()
+            guard = asyncio.create_task(twin.run())
             await server.serve(sockets=[listening])
+            guard.cancel()
+            await asyncio.wait({guard})
 
         thread = threading.Thread(target=lambda: asyncio.run(run()), name=f"page {port}")
         thread.start()

@@ -10,8 +10,6 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.dashboard.twin import TwinService
-
 from homeward.dashboard import security
 from homeward.dashboard.app import PageServer
 
@@ -29,7 +27,7 @@ class Reply:
 class Running:
     """A page that is being served. Requests carry what a browser that was let in would send, or what is said."""
 
-    service: TwinService
+    service: Any  # mostly the twin, which tests reach into
     key: str
     port: int
     loop: asyncio.AbstractEventLoop

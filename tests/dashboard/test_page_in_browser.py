@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.dashboard.running import Running
 
-from homeward.core.incident import Incident
 from homeward.core.inputs import Change, Feedback
 from homeward.dashboard import security
 
@@ -163,12 +162,9 @@ def test_the_time_left_counts_down(tab: Page) -> None:
 
 
 def test_an_answer_that_came_too_late_is_told(page: Running, tab: Page) -> None:
-    def elsewhere() -> Incident:
-        incident = page.service.guard.engine.incidents["i-4"]
-        incident.answer, incident.answered_by = "no", "ada"
-        return incident
-
-    elsewhere()  # on another channel, and this page has not heard of it yet
+    # On another channel, and this page has not heard of it yet.
+    incident = page.service.guard.engine.incidents["i-4"]
+    incident.answer, incident.answered_by = "no", "ada"
     tab.locator("#incident-i-4").get_by_role("button", name="That was me").click()
     expect(tab.locator("#offline")).to_have_text("This was answered already: “Not me”.\n")
     expect(tab.locator("#incident-i-4 .answered")).to_contain_text("ada said: Not me")

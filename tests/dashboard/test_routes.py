@@ -353,7 +353,7 @@ def test_the_key_is_in_no_log(page: Running, caplog: pytest.LogCaptureFixture) -
 def test_a_failure_inside_the_page_tells_nothing_and_keeps_the_headers(
     page: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
-    page.service.recent.append(None)  # type: ignore[arg-type]  # what cannot be, to see what a bug would show
+    page.service.recent.append(None)  # what cannot be, to see what a bug would show
     with caplog.at_level(logging.CRITICAL):
         reply = page.get("/", accept="text/html")
     assert reply.status == 500

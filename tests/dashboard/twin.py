@@ -78,6 +78,9 @@ class TwinService:
         self._version = 0
         self._changed = asyncio.Condition()
 
+    async def run(self) -> None:
+        """Nothing goes on by itself."""
+
     async def submit(self, item: Input) -> list[Effect]:
         if self.broken:
             raise OSError("No space left on device")
