@@ -130,7 +130,11 @@ class Table:
     def width(self, context: int) -> int:
         """How many different symbols are counted in a context."""
         row = self.rows.get(context)
-        return 0 if row is None else len(row.cells)
+        if row is None:
+            return 0
+        if row.epoch != self.epoch:
+            self._fade(row)
+        return len(row.cells)
 
     def learn(self, contexts: Iterable[int], cells: Sequence[tuple[int, int]]) -> None:
         """Add weights (symbol, weight) to every context; evict when the table is over its capacity."""
@@ -175,10 +179,10 @@ class Table:
         ranked = sorted(
             (weight, key, symbol) for key, row in self.rows.items() for symbol, weight in row.cells.items()
         )
-        for weight, key, symbol in ranked[: len(ranked) - self.capacity * 7 // 8]:
+        kept = self.capacity * 7 // 8
+        for weight, key, symbol in ranked[: max(0, len(ranked) - kept)]:  # fading alone may have freed enough
             row = self.rows[key]
             del row.cells[symbol]
             row.n -= weight
-            if not row.cells:
-                del self.rows[key]
+        self.rows = {key: row for key, row in self.rows.items() if row.cells}
         self.size = sum(len(row.cells) for row in self.rows.values())
