@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeward.core.event import NAME_LIMIT, Event
+from homeward.sources.payloads import clean_name
 from homeward.sources.topics import (
     DEVICE_LIMIT,
     PAYLOAD_LIMIT,
@@ -18,7 +19,6 @@ from homeward.sources.topics import (
     Change,
     Decoder,
     TopicRule,
-    clean_name,
     last_state,
     matches,
     zigbee2mqtt,

@@ -4,6 +4,10 @@ The session outlives the connection (``clean_session=False`` and a stable client
 was published while the guard was away. A message is acknowledged only when the journal has committed what it said.
 While the guard is there ``homeward/PLACE/status`` says ``online`` (retained); the broker, by the will it was given,
 says ``offline`` when the guard is gone.
+
+Two things only the broker can do. MQTT 3.1.1 has no way to decline a large message before it is here (up to 256 MB are
+read and dropped): set the broker's own limit (Mosquitto's ``message_size_limit``). And Mosquitto with an ``acl_file``
+grants every subscription and then withholds the messages: there a missing right looks like silence.
 """
 
 from __future__ import annotations

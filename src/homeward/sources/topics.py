@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 import re
 import string
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 
-import msgspec
-
 from homeward.core.event import NAME_LIMIT, Event
+from homeward.sources.payloads import Meaning, Refused, Words, clean_name, read_json, read_state, read_text, read_time
 
 PAYLOAD_LIMIT: Final = 64 * 1024
 """The longest payload that is read, in bytes."""
@@ -33,19 +31,8 @@ REASONS: Final = (
 )  # fmt: skip
 """Everything that `Decoder.refused` can count."""
 
-Words = Mapping[str, str]
-Meaning = Words | Literal["value", "text", "moment"]
-"""How a property's value becomes an action.
-
-Words map the value as text (``true``, ``ON``, ``1``) to an action; the empty action is known and makes no event.
-``value`` is a number: its change is the action ``reading``. ``text`` is the action itself. ``moment`` too, but it is
-no state: said twice, it happened twice (a button).
-"""
-
 _LINE_LIMIT = 4096
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-# Bidirectional overrides and isolates can make one name look like another; joiners are part of many scripts.
-_UNFIT = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 _CONNECTED = re.compile(
     r"New client connected from (?P<address>\S+) as (?P<client>.+) \(p\d+, c\d+, k\d+(?:, u'(?P<user>.*)')?\)\.?$"
 )
@@ -167,20 +154,6 @@ def last_state(event: Event) -> tuple[str, str] | None:
     return f"{name}/{event.device}", event.action if event.value is None else repr(event.value)
 
 
-def clean_name(text: str) -> str | None:
-    """The text as a name: trimmed, NFC, of any script; ``None`` when empty, too long or with control characters."""
-    if len(text) > 4 * NAME_LIMIT:
-        return None
-    name = text.strip()
-    if not name.isascii():
-        name = unicodedata.normalize("NFC", name)
-        if any(c in _UNFIT or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name):
-            return None
-    elif not name.isprintable():
-        return None
-    return name if 0 < len(name) <= NAME_LIMIT else None
-
-
 def matches(filter_: str, topic: str) -> bool:
     """Whether an MQTT topic filter matches a topic (MQTT 3.1.1, section 4.7)."""
     wanted, levels = filter_.split("/"), topic.split("/")
@@ -192,10 +165,6 @@ def matches(filter_: str, topic: str) -> bool:
         if number >= len(levels) or level not in ("+", levels[number]):
             return False
     return len(wanted) == len(levels)
-
-
-class _Refused(Exception):  # noqa: N818 - a way out of parsing, not an error that leaves this module
-    """What was read cannot be used; the argument is one of `REASONS`."""
 
 
 class Decoder:
@@ -228,7 +197,7 @@ class Decoder:
         """The changes that a message tells of, in the order of the rule's properties. Never raises."""
         try:
             return self._decode(topic, payload, retained)
-        except _Refused as refusal:
+        except Refused as refusal:
             self.refused[str(refusal)] += 1
             return []
 
@@ -237,24 +206,26 @@ class Decoder:
         if found is None:
             return []
         if len(payload) > PAYLOAD_LIMIT:
-            raise _Refused("payload too large")
+            raise Refused("payload too large")
         rule, meanings, template, captured = found
         device = clean_name(template.format_map(captured))
         room = clean_name(captured["room"]) if "room" in captured else ""
         if device is None or room is None:
-            raise _Refused("device name")
+            raise Refused("device name")
         if rule.format == "mosquitto_log":
-            return [] if retained else self._log_line(device, _text(payload))
-        said: Any = _json(payload) if rule.format == "json" else {next(iter(meanings)): _text(payload).strip()}
+            return [] if retained else self._log_line(device, read_text(payload))
+        said: Any = (
+            read_json(payload) if rule.format == "json" else {next(iter(meanings)): read_text(payload).strip()}
+        )
         happened = self._happened(said.get(rule.happened)) if rule.happened else None
         changes = []
         for name, meaning in meanings.items():
             if said.get(name) is not None:
                 try:
-                    state = _state(meaning, said[name])
+                    state = read_state(meaning, said[name])
                     if state and self._changed(device, name, meaning, state, rule.steps.get(name, 0.0), retained):
                         changes.append(_change(device, name, meaning, state, happened, room))
-                except _Refused as refusal:  # one bad property must not hide the others
+                except Refused as refusal:  # one bad property must not hide the others
                     self.refused[str(refusal)] += 1
         return changes
 
@@ -266,7 +237,7 @@ class Decoder:
             captured = _capture(pattern, levels)
             if captured is not None:
                 return rule, meanings, template, captured
-        raise _Refused("unknown topic")
+        raise Refused("unknown topic")
 
     def _changed(
         self, device: str, name: str, meaning: Meaning, state: tuple[str, float | None], step: float, retained: bool
@@ -288,28 +259,28 @@ class Decoder:
         if device in self._devices or device in self._known:
             return
         if len(self._devices) >= DEVICE_LIMIT:
-            raise _Refused("too many devices")
+            raise Refused("too many devices")
         self._devices.add(device)
 
     def _happened(self, claim: object) -> datetime | None:
         if claim is None:
             return None
         try:
-            return _time(claim)
+            return read_time(claim)
         except (ValueError, OverflowError, OSError, TypeError):
             self.refused["bad time"] += 1
             return None
 
     def _log_line(self, device: str, line: str) -> list[Change]:
         if len(line) > _LINE_LIMIT:
-            raise _Refused("payload too large")
+            raise Refused("payload too large")
         match = _CONNECTED.search(line) or _DISCONNECTED.search(line)
         if match is None:  # the log speaks of much else, and that is no fault
             return []
         said = match.groupdict()
         client = clean_name(said["client"])
         if client is None:
-            raise _Refused("device name")
+            raise Refused("device name")
         user = clean_name(said.get("user") or "") or ""
         address = clean_name(said.get("address") or "") or ""
         about = {"moment": "yes", "username": user, "address": address}
@@ -348,79 +319,12 @@ def _change(
     return Change(device=device, action=state[0], value=state[1], happened=happened, attributes=about)
 
 
-def _text(payload: bytes) -> str:
-    try:
-        return payload.decode("utf-8")
-    except UnicodeDecodeError:
-        raise _Refused("malformed") from None
-
-
-def _json(payload: bytes) -> dict[str, Any]:
-    try:
-        said = msgspec.json.decode(payload)
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; it refuses NaN and Infinity
-        raise _Refused("malformed") from None
-    if not isinstance(said, dict):
-        raise _Refused("malformed")
-    return said
-
-
-def _state(meaning: Meaning, said: object) -> tuple[str, float | None] | None:
-    """The action and the value; ``None`` for what is known and makes no event."""
-    if meaning == "value":
-        return "reading", _number(said)
-    if isinstance(said, bool):
-        text = "true" if said else "false"
-    elif isinstance(said, str):
-        text = said
-    elif isinstance(said, (int, float)):
-        text = repr(said)
-    else:
-        raise _Refused("unknown value")
-    if not isinstance(meaning, str):
-        action = meaning.get(text)
-        if action is None:
-            raise _Refused("unknown value")
-        return (action, None) if action else None
-    if not text:
-        return None
-    name = clean_name(text)
-    if name is None:
-        raise _Refused("action name")
-    return name, None
-
-
-def _number(said: object) -> float:
-    if isinstance(said, bool) or not isinstance(said, (int, float, str)):
-        raise _Refused("not a number")
-    try:
-        number = float(said)
-    except ValueError:
-        raise _Refused("not a number") from None
-    except OverflowError:
-        raise _Refused("not finite") from None
-    if not math.isfinite(number):
-        raise _Refused("not finite")
-    return number + 0.0  # -0.0 and 0.0 are one reading
-
-
 def _near(before: str, value: float, step: float) -> bool:
     """Whether the value has moved less than ``step`` away from the last one that counted."""
     try:
         return abs(float(before) - value) < step
     except ValueError:  # the property meant something else in an earlier configuration
         return False
-
-
-def _time(claim: object) -> datetime:
-    if isinstance(claim, bool) or not isinstance(claim, (int, float, str)):
-        raise TypeError
-    if isinstance(claim, str):
-        happened = datetime.fromisoformat(claim)
-        if happened.tzinfo is None:  # local time of an unknown place is no claim
-            raise ValueError
-        return happened.astimezone(UTC)
-    return datetime.fromtimestamp(claim / 1000 if abs(claim) >= 1e11 else claim, UTC)
 
 
 _ON_OFF: Final[Words] = {"true": "on", "false": "off"}
