@@ -241,8 +241,8 @@ def test_the_state_for_scripts_carries_no_token_and_no_key(page: Running) -> Non
     text = page.get("/api/state").text
     state = json.loads(text)
     assert state["state"] == "watching"
-    assert state["incidents"][0]["reason"].startswith("front door open at 01:16")
-    assert state["leases"][2]["left"] == 543
+    assert state["incidents"][0]["reason"].startswith("front door open at 01:05")
+    assert state["leases"][0]["left"] == 543
     assert page.key not in text
     assert not re.search(r"[0-9a-f]{64}", text)
 

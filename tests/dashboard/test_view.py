@@ -127,7 +127,7 @@ def test_the_view_is_plain_json_whatever_the_names() -> None:
     service.event("\ud800" * 128, "\u202e", actor="person:\x00", value=float("1e300"))
     state = msgspec.json.decode(msgspec.json.encode(look(service)))
     assert state["words"] == "watching, at most 1 alarm a week"
-    assert state["incidents"][0]["reason"].startswith("front door open at 01:16")
+    assert state["incidents"][0]["reason"].startswith("front door open at 01:05")
 
 
 def test_spans_days_and_odds_read_well() -> None:

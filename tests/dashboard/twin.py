@@ -236,18 +236,19 @@ def an_evening(service: TwinService) -> None:
     service.lease(
         "l-1", "siren", "on", incident="i-3", status="ended", ago=8_890
     ).outcome = "taken back: the household said “That was me”"
-    service.incident(
+    night = service.incident(
         "i-4",
-        "front door open at 01:16: never between 00:30 and 05:30 in 1,204 times",
+        "front door open at 01:05: never between 00:30 and 05:30 in 1,204 times",
         rung="command",
-        ago=61,
+        ago=690,
         events=3,
     )
-    service.lease("l-2", "hall light", "on", incident="i-4", left=543)
-    stuck = service.lease("l-3", "porch camera", "on", incident="i-4", left=0, status="reverting", ago=660)
+    night.updated = service.clock.at - timedelta(seconds=55)
+    stuck = service.lease("l-3", "porch camera", "on", incident="i-4", left=0, status="reverting", ago=685)
     stuck.attempts, stuck.error = 3, "no answer from the device within 10 s"
     stuck.next_attempt = service.clock.at + timedelta(seconds=38)
     service.lease("l-4", "front door lock", "lock", incident="i-4", left=None, responder="dry_run", status="applying")
+    service.lease("l-2", "hall light", "on", incident="i-4", left=543, ago=57)
     story: list[tuple[str, str, float, str | None, float | None]] = [
         ("bedroom motion", "motion", 5210, None, None),
         ("bathroom light", "on", 5180, "person:Ada", None),
@@ -255,9 +256,9 @@ def an_evening(service: TwinService) -> None:
         ("bathroom light", "off", 5090, "person:Ada", None),
         ("thermostat", "set", 4000, "automation:night", 16.5),
         ("power meter", "reading", 900, None, 214.0),
-        ("front door", "open", 61, None, None),
-        ("hall motion", "motion", 55, None, None),
-        ("hall light", "on", 40, "homeward", None),
+        ("front door", "open", 690, None, None),
+        ("hall motion", "motion", 58, None, None),
+        ("hall light", "on", 57, "homeward", None),
         ("front door", "close", 31, None, None),
         ("kitchen motion", "motion", 12, None, None),
     ]
