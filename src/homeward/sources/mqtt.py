@@ -5,9 +5,9 @@ was published while the guard was away. A message is acknowledged only when the 
 While the guard is there ``homeward/PLACE/status`` says ``online`` (retained); the broker, by the will it was given,
 says ``offline`` when the guard is gone.
 
-Two things only the broker can do. MQTT 3.1.1 has no way to decline a large message before it is here (up to 256 MB are
-read and dropped): set the broker's own limit (Mosquitto's ``message_size_limit``). And Mosquitto with an ``acl_file``
-grants every subscription and then withholds the messages: there a missing right looks like silence.
+Two things only the broker can do. MQTT 3.1.1 cannot decline a large message before it is here (up to 256 MB are
+read and dropped): set the broker's own limit (Mosquitto's ``message_size_limit``). And Mosquitto with an
+``acl_file`` grants every subscription and then withholds the messages: there a missing right looks like silence.
 """
 
 from __future__ import annotations
