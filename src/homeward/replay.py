@@ -123,7 +123,7 @@ def replay(
         try:
             if journal.last_at is not None:
                 raise FileError(f"{folder}: holds a journal already; name a new folder")
-            return _Replay(Guard(journal), settings, on_alarm, on_rows).run(_in_order(files))
+            return _Replay(Guard(journal), settings, on_alarm, on_rows).run(in_order(files))
         finally:
             journal.close()
 
@@ -205,7 +205,8 @@ def _one_home(files: Sequence[Path]) -> Home:
     return Home(name=first.name, timezone=first.timezone, devices=tuple(devices.values()))
 
 
-def _in_order(files: Sequence[Path]) -> Iterator[Event]:
+def in_order(files: Sequence[Path]) -> Iterator[Event]:
+    """The rows of several files of one home, in time order. Raises `FileError` while they are read."""
     if len(files) == 1:
         return read_events(files[0])
     return heapq.merge(*map(read_events, files), key=lambda event: event.at)

@@ -132,8 +132,9 @@ class _Check:
         if page.host not in LOOPBACK and not page.allowed_hosts:
             remedy = f'add the name you open it by, such as allowed_hosts = ["hub.local:{page.port}"]'
             raise self._fault("page.host", f"{page.host} lets other machines in", remedy)
-        local = (f"127.0.0.1:{page.port}", f"localhost:{page.port}", f"[::1]:{page.port}")
-        return page.host, page.port, tuple(dict.fromkeys((*local, *page.allowed_hosts)))
+        own = f"[{page.host}]" if ":" in page.host else page.host
+        names = dict.fromkeys(f"{name}:{page.port}" for name in ("127.0.0.1", "localhost", "[::1]", own))
+        return page.host, page.port, tuple(names | dict.fromkeys(page.allowed_hosts))
 
     # Devices and responses
 

@@ -1,0 +1,168 @@
+"""The commands and their help: it tells a short story, with examples."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from homeward import __version__
+from homeward.cli import commands
+from homeward.config import FILE_NAME, PAGE_PORT
+
+STORY: Final = """\
+Homeward learns what is usual in a home, notices what is not, and answers in
+proportion: gently, reversibly, and within the number of alarms you are
+willing to hear. Everything is learned and kept at home.
+
+  homeward up              no configuration? a simulated home, live, with an intruder
+  homeward init            write homeward.toml, every key explained
+  homeward check           is it right? one line says what to change
+  homeward up              the guard of your home; it prints the link to its page
+"""
+
+AFTER: Final = """\
+The guard is quiet while it learns, and says for how long. When something is
+far out of the ordinary it tells you once, with the reason; you answer on the
+page or here ("homeward answer i7 yes": that was me). Whatever it did ends by
+itself, and "homeward stand-down" takes everything back now.
+
+Exit status: 0 all is well, 1 a problem was found, 2 called or configured wrongly.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    top = _Parser(prog="homeward", description=STORY, epilog=AFTER)
+    top.add_argument("--version", action="version", version=f"homeward {__version__}")
+    group = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_running(group)
+    _add_answering(group)
+    _add_keeping(group)
+    _add_measuring(group)
+    return top
+
+
+class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **given)
+
+
+def _add(group: Any, name: str, run: Callable[[argparse.Namespace], int], help_: str, story: str) -> Any:
+    command = group.add_parser(name, help=help_, description=story)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_config(command: Any) -> None:
+    command.add_argument(
+        "--config", type=Path, default=Path(FILE_NAME), metavar="FILE", help=f"default: {FILE_NAME} in this folder"
+    )
+
+
+def _add_running(group: Any) -> None:
+    one = _add(
+        group, "init", commands.init, "write a commented homeward.toml",
+        "Write a configuration with every key explained. Every act in it is a dry run:\n"
+        "the guard says what it would do, until you say that it may.\n\n"
+        "  homeward init\n  homeward init /etc/homeward/homeward.toml",
+    )  # fmt: skip
+    one.add_argument("file", type=Path, nargs="?", default=Path(FILE_NAME), metavar="FILE")
+    one = _add(
+        group, "check", commands.check, "read the configuration and say what to change",
+        "Read the configuration as the guard would and say, in one line, what to change:\n"
+        "file, key, what is wrong, what to write. Nothing is connected to.\n\n"
+        "  homeward check\n  homeward.toml: mqtt.port: expected int, got str — write a number such as 8883",
+    )  # fmt: skip
+    one.add_argument("file", type=Path, nargs="?", default=Path(FILE_NAME), metavar="FILE")
+    one = _add(
+        group, "up", commands.up, "run the guard; without a configuration, the demonstration",
+        "Run the guard until you stop it (Ctrl-C). It prints a link: open it to see the home\n"
+        "live, what is unusual and why, and to answer. Without homeward.toml it runs a\n"
+        "simulated home, so that you can see all of that within two minutes.\n\n"
+        "  homeward up\n  homeward up --config /etc/homeward/homeward.toml",
+    )  # fmt: skip
+    one.add_argument("--config", type=Path, metavar="FILE", help=f"default: {FILE_NAME} in this folder, if any")
+    one.add_argument("--port", type=int, default=PAGE_PORT, help="the demonstration's page (default: %(default)s)")
+
+
+def _add_answering(group: Any) -> None:
+    one = _add(
+        group, "answer", commands.answer, "answer an incident: was that you?",
+        "Tell the guard whether an incident was you. It learns from a yes, ends what it did\n"
+        "about it, and keeps nothing of a no. If the guard is down, it reads your answer\n"
+        "when it is back.\n\n"
+        "  homeward answer i7 yes     that was me\n  homeward answer i7 no      not me",
+    )  # fmt: skip
+    one.add_argument("incident", metavar="INCIDENT", help="its name, as the page and the alarm tell it: i7")
+    one.add_argument("answer", choices=("yes", "no"))
+    _add_config(one)
+    one = _add(
+        group, "stand-down", commands.stand_down, "take back everything that the guard is doing, now",
+        "Everything that the guard did and that has not ended yet is taken back now. It goes\n"
+        "on watching.\n\n  homeward stand-down",
+    )  # fmt: skip
+    _add_config(one)
+
+
+def _add_keeping(group: Any) -> None:
+    where = "the folder of the journal (default: as the configuration says)"
+    one = _add(
+        group, "verify", commands.verify, "walk the journal and say where it breaks",
+        "Every entry of the journal holds everything before it. Walk the chain and say\n"
+        "whether each entry is as it was written, or which is the first that is not.\n"
+        "The guard may run meanwhile.\n\n  homeward verify",
+    )  # fmt: skip
+    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    _add_config(one)
+    one = _add(
+        group, "backup", commands.backup, "copy the journal, while the guard runs",
+        "Copy one moment of the journal into a new file and verify the copy. What was\n"
+        "learned is in it: state is a fold over the journal.\n\n  homeward backup 2025-01-31.journal",
+    )  # fmt: skip
+    one.add_argument("file", type=Path, metavar="FILE")
+    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    _add_config(one)
+    one = _add(
+        group, "restore", commands.restore, "make a backup the journal",
+        "Verify a backup and make it the journal. A journal that is there is given up only\n"
+        "if you say so; the guard must be stopped.\n\n  homeward restore 2025-01-31.journal",
+    )  # fmt: skip
+    one.add_argument("file", type=Path, metavar="FILE")
+    one.add_argument("--replace", action="store_true", help="give up the journal that is there")
+    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    _add_config(one)
+
+
+def _add_measuring(group: Any) -> None:
+    one = _add(
+        group, "replay", commands.replay_files, "what would the guard have said about a recorded home?",
+        "Stream the files of one home through a new guard, journal and all, and show every\n"
+        "alarm with its reason. Nobody answers. Alarms are counted from the 15th active day on.\n\n"
+        "  homeward replay home.events.csv.gz\n  homeward replay home.events.csv.gz --json | head",
+    )  # fmt: skip
+    one.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="events.csv[.gz], rooms5min.csv[.gz] or .jsonl"
+    )
+    one.add_argument("--json", action="store_true", help="JSON Lines: each alarm, at the end a summary")
+    one.add_argument("--budget", type=_budget, default=1.0, metavar="N", help="alarms a week (default: 1)")
+    one.add_argument("--state", type=Path, metavar="DIR", help="keep the journal in this new folder")
+    one = group.add_parser("bench", help="how good is it, side by side with others, on recorded homes?")
+    benches = one.add_subparsers(title="benchmarks", metavar="NAME", required=True, parser_class=_Parser)
+    one = _add(
+        benches, "quiet", commands.bench_quiet, "does it stay silent, and does it still catch them?",
+        "Stream every home of a folder into an empty guard, inject intruders, and count\n"
+        "alarms and catches, beside simpler methods.\n\n  homeward bench quiet --data recordings",
+    )  # fmt: skip
+    one.add_argument("--data", type=Path, required=True, metavar="DIR")
+    one.add_argument("--json", action="store_true", help="one JSON object")
+    one.add_argument("--seed", type=int, default=1000, help="of the injections (default: %(default)s)")
+    one.add_argument("--write", type=Path, metavar="FILE", help="also write the figures between their marks there")
+
+
+def _budget(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of alarms a week above 0")
+    return value
