@@ -21,18 +21,25 @@ _LN2_Q16: Final = 45426
 MIN_DAYS: Final = 7
 """A rate per week is not claimed before a week was seen."""
 
+MOST: Final = 100_000
+"""A budget above it (alarms per week) is no budget."""
+
 MIN_VISITS: Final = 40
 """Two visits in the top 5 %: the least from which a tail is extended."""
 
 
 @dataclass(slots=True)
 class Calibration:
-    """Visits counted by the bucket of their score (``counts``, ``n``), and active days; all fade."""
+    """Visits counted by the bucket of their score (``counts``, ``n``), and active days; all fade.
+
+    ``ready_once`` remembers that enough was seen, so that the next halving does not make the guard young again.
+    """
 
     counts: dict[int, int] = field(default_factory=dict)
     n: int = 0
     days: int = 0
     epoch: int = 0
+    ready_once: bool = False
 
     def fade(self, epoch: int) -> None:
         """Halve every weight once for each boundary passed."""
@@ -55,14 +62,20 @@ class Calibration:
         self.days += WEIGHT
 
     def ready(self) -> bool:
-        """Whether enough was seen to promise a rate."""
-        return self.days >= MIN_DAYS * WEIGHT and self.n >= MIN_VISITS * WEIGHT
+        """Whether enough was seen to promise a rate; once it was, half of it will do (a boundary halves it)."""
+        half = 2 if self.ready_once else 1
+        enough = self.days * half >= MIN_DAYS * WEIGHT and self.n * half >= MIN_VISITS * WEIGHT
+        self.ready_once = enough
+        return enough
 
     def threshold(self, per_week: float) -> int | None:
-        """The score (Q8) above which at most ``per_week`` visits a week lie; ``None`` while too young to say."""
+        """The score (Q8) above which at most ``per_week`` visits a week lie; ``None`` while too young to say.
+
+        Where the budget allows not even one visit of the past, it lies above all of them.
+        """
         if not self.ready():
             return None
-        allowed = max(int(per_week * self.days) // 7, 1)
+        allowed = max(int(min(per_week, MOST) * self.days) // 7, 1) if per_week > 0 else 1  # NaN allows nothing
         ranked = sorted(self.counts.items(), reverse=True)
         if allowed >= WEIGHT:
             above = 0
@@ -73,7 +86,8 @@ class Calibration:
             return 0
         base, excess, top = self._tail(ranked)
         steps = excess * (log2(top) - log2(allowed)) * _LN2_Q16 >> 24
-        return (base + 1 << BUCKET_SHIFT) + (steps << BUCKET_SHIFT >> 8)
+        extended = (base + 1 << BUCKET_SHIFT) + (steps << BUCKET_SHIFT >> 8)
+        return max(extended, (ranked[0][0] + 1 << BUCKET_SHIFT) - 1)
 
     def _tail(self, ranked: list[tuple[int, int]]) -> tuple[int, int, int]:
         """Where the top 5 % begins (bucket), its mean excess (buckets, Q8), and its weight."""
