@@ -1,0 +1,112 @@
+"""From a score to the owner's budget: what the threshold promises of the past."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS, Calibration
+from homeward.core.behaviour.table import BITS_CAP, WEIGHT
+
+HIGHEST = 4 * BITS_CAP
+SCORES = st.one_of(st.integers(0, HIGHEST), st.integers(0, 40 << 8), st.sampled_from([0, 640, 641, 5000]))
+VISITS = st.lists(SCORES, min_size=MIN_VISITS, max_size=150)
+BUDGETS = st.one_of(st.floats(0.01, 50), st.sampled_from([0.1, 1.0, 7.0]))
+
+
+def seen(visits: list[int], days: int = 30) -> Calibration:
+    calibration = Calibration()
+    for score in visits:
+        calibration.add_visit(score)
+    for _ in range(days):
+        calibration.add_day()
+    return calibration
+
+
+@given(VISITS, st.integers(MIN_DAYS, 60), BUDGETS)
+def test_the_past_would_not_have_cost_more_alarms_than_the_budget(
+    visits: list[int], days: int, budget: float
+) -> None:
+    threshold = seen(visits, days).threshold(budget)
+    assert threshold is not None
+    assert sum(score > threshold for score in visits) <= budget * days / 7
+
+
+@given(VISITS, st.integers(MIN_DAYS, 60), BUDGETS, BUDGETS)
+def test_a_larger_budget_never_raises_the_threshold(visits: list[int], days: int, one: float, other: float) -> None:
+    calibration = seen(visits, days)
+    strict, generous = calibration.threshold(min(one, other)), calibration.threshold(max(one, other))
+    assert strict is not None
+    assert generous is not None
+    assert strict >= generous >= 0
+
+
+@given(VISITS, st.sampled_from([0.0, -1.0, float("nan"), float("inf"), 1e300]))
+def test_a_budget_that_makes_no_sense_is_survived(visits: list[int], budget: float) -> None:
+    assert isinstance(seen(visits).threshold(budget), int)
+
+
+@given(VISITS, SCORES, SCORES)
+def test_a_p_value_is_a_share_and_never_rises_with_the_score(visits: list[int], one: int, other: int) -> None:
+    calibration = seen(visits)
+    low, high = calibration.p_value(min(one, other)), calibration.p_value(max(one, other))
+    assert 0 < high <= low <= 1
+
+
+def test_a_p_value_counts_how_often_a_score_was_that_high_before() -> None:
+    calibration = seen([1 << 8] * 90 + [20 << 8] * 9)
+    assert calibration.p_value(20 << 8) == pytest.approx(0.1)
+    assert calibration.p_value(0) == 1.0
+    assert 0 < calibration.p_value(60 << 8) < calibration.p_value(40 << 8) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("visits", "days"), [(0, 0), (MIN_VISITS - 1, 100), (1000, MIN_DAYS - 1), (0, 100), (1000, 0)]
+)
+def test_too_young_to_say_is_no_threshold(visits: int, days: int) -> None:
+    assert seen([256] * visits, days).threshold(1.0) is None
+
+
+def test_nothing_seen_is_strange_to_nobody() -> None:
+    assert Calibration().p_value(HIGHEST) == 1.0
+
+
+@given(VISITS, st.lists(st.integers(0, 3), max_size=4))
+def test_fading_halves_and_shifts_compose(visits: list[int], shifts: list[int]) -> None:
+    slow, at_once = seen(visits), seen(visits)
+    before = dict(slow.counts)
+    for epoch in range(len(shifts)):
+        slow.fade(sum(shifts[: epoch + 1]))
+    at_once.fade(sum(shifts))
+    assert (slow.counts, slow.n, slow.days) == (at_once.counts, at_once.n, at_once.days)
+    assert at_once.n == sum(at_once.counts.values())
+    halved = {bucket: weight >> sum(shifts) for bucket, weight in before.items()}
+    assert at_once.counts == {bucket: weight for bucket, weight in halved.items() if weight}
+
+
+def test_a_guard_that_can_keep_its_budget_still_can_after_a_boundary_halved_what_it_saw() -> None:
+    calibration = seen([256 * (number % 9) for number in range(MIN_VISITS)], MIN_DAYS)
+    assert calibration.threshold(1.0) is not None
+    calibration.fade(1)
+    assert calibration.threshold(1.0) is not None
+
+
+def test_a_guard_that_was_off_for_most_of_a_year_is_young_again() -> None:
+    calibration = seen([256 * (number % 9) for number in range(MIN_VISITS)], MIN_DAYS)
+    assert calibration.threshold(1.0) is not None
+    calibration.fade(5)
+    assert calibration.threshold(1.0) is None
+
+
+@given(VISITS, st.integers(MIN_DAYS, 60))
+def test_a_score_within_the_past_is_no_alarm_where_the_budget_allows_not_even_one(
+    visits: list[int], days: int
+) -> None:
+    threshold = seen(visits, days).threshold(0.9 * 7 / days)
+    assert threshold is not None
+    assert threshold >= max(visits)
+
+
+def test_a_visit_weighs_what_an_event_weighs() -> None:
+    assert seen([1], 1) == Calibration(counts={0: WEIGHT}, n=WEIGHT, days=WEIGHT)
