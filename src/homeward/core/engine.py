@@ -20,6 +20,7 @@ from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import Lease, LeaseBook, LeaseState
 from homeward.core.settings import Device, Settings
+from homeward.core.vocabulary import DIAGNOSTIC
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -105,7 +106,7 @@ class Engine:
         """Whether the guard can keep the budget yet, in words that can be shown."""
         profile = self.state.profile
         days = self._profile.days_to_go()
-        if profile.threshold is not None and profile.ready_at is not None:
+        if days == 0 and profile.ready_at is not None:
             note = f"watching, at most {_alarms(self.settings.budget)} a week"
             return Readiness(ready=True, since=_time(profile.ready_at), days_to_go=0, note=note)
         if days is None:
@@ -157,11 +158,14 @@ class Engine:
         if event.device in self._leases.targets and self._leases.note(event, _time(at)):
             self._count("echo")
             return False
+        if event.action in DIAGNOSTIC:
+            self._count("diagnostic")
+            return False
         local = self._local(event, at)
         profile.pass_time(at)
         seen = profile.observe(event.device, event.action, at, local)
         assessed = profile.assess(seen)
-        profile.note_visit(at, local, assessed.score)
+        profile.note_visit(at, local, assessed.score, seen.guarded)
         if state.backfill:
             profile.learn(seen)
             return False
@@ -176,7 +180,7 @@ class Engine:
             if assessed.threshold is None:
                 self._note_young(event, at)
                 return False
-            if assessed.score <= (state.profile.notable or assessed.score):
+            if assessed.notable is None or assessed.score <= assessed.notable:
                 return False
             self._put_on_record(seen, assessed)
         return True
@@ -264,7 +268,7 @@ class Engine:
         incident.device, incident.action = seen.device, seen.action
         incident.habit = HABITS[habit].name
         incident.bits = assessed.bits[habit] / 256
-        incident.p_value = self.state.profile.calibration.p_value(assessed.score)
+        incident.p_value = self.state.profile.watches[seen.guarded].calibration.p_value(assessed.score)
         incident.reason = reason(self.state.profile.table, seen, habit)
 
     def _hold(self, seen: Observation, habit: int, incident: Incident, local: int) -> list[Effect]:

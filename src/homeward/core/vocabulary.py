@@ -29,6 +29,13 @@ REFUSED: Final = frozenset({"toggle", "unlock", "open", "disarm"})
 """Commands that no response may give: toggles cannot be taken back, and the guard never opens a way in."""
 
 
+DIAGNOSTIC: Final = frozenset(
+    {"battery", "battery_low", "comm_failure", "device_temperature", "last_seen", "linkquality", "lqi", "rssi",
+     "update", "voltage"}
+)  # fmt: skip
+"""What a device says of itself rather than of the home (Home Assistant's entity category *diagnostic*): no habit."""
+
+
 def is_guarded(type_: str, role: str) -> bool:
     """Whether a device of this type and role must not learn from what merely came back."""
     return role == "entrance" or type_ in GUARDED_TYPES

@@ -65,14 +65,16 @@ class Observation(NamedTuple):
 
 
 class Assessment(NamedTuple):
-    """How strange an event is. ``bits`` by habit (Q8), ``score`` their sum, ``threshold`` what the budget allows.
+    """How strange an event is: ``bits`` by habit (Q8), and ``score``, their sum.
 
-    ``unusual`` means above the threshold; ``threshold`` is ``None`` while the profile is too young to say.
+    Above ``threshold`` it costs an alarm of the budget (``unusual``), above ``notable`` it is put on record without
+    one. Both are ``None`` while the profile is too young to say.
     """
 
     bits: tuple[int, ...]
     score: int
     threshold: int | None
+    notable: int | None
     unusual: bool
 
     @property
@@ -92,11 +94,23 @@ class Held:
 
 
 @dataclass(slots=True)
+class Watch:
+    """One share of the budget: its past, the thresholds set from it, and the score of the running visit."""
+
+    calibration: Calibration = field(default_factory=Calibration)
+    threshold: int | None = None
+    notable: int | None = None
+    visit_score: int = 0
+    events: int = 0
+
+
+@dataclass(slots=True)
 class ProfileState:
     """Plain integers, strings and tables: saved, copied, later summed and exported."""
 
     table: Table = field(default_factory=Table)
-    calibration: Calibration = field(default_factory=Calibration)
+    watches: tuple[Watch, Watch] = field(default_factory=lambda: (Watch(), Watch()))
+    """Half of the budget watches guarded devices (the second), half the rest: a door must not drown in motion."""
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By device: its last action and when (ms)."""
     previous: str = ""
@@ -104,7 +118,6 @@ class ProfileState:
     before_key: int = 0
     previous_at: int | None = None
     first_at: int | None = None
-    visit_score: int | None = None
     visit_ends: int | None = None
     day: int = 0
     day_events: int = 0
@@ -112,10 +125,6 @@ class ProfileState:
     young: dict[str, int] = field(default_factory=dict)
     """What was learned in the first 14 days, by device and action: shown once, to be confirmed."""
     ready_at: int | None = None
-    threshold: int | None = None
-    """The score (Q8) above which a visit costs an alarm; ``None`` while too young to say."""
-    notable: int | None = None
-    """The score above which an event is put on record without an alarm."""
 
 
 class Profile:
@@ -126,12 +135,16 @@ class Profile:
         self._devices = {device.name: device for device in devices}
         self._known: dict[tuple[str, str], tuple[int, int, int, bool]] = {}
         self._budget = budget
+        self._context = state.before_key, state.previous_key, state.previous, state.previous_at
 
     def calibrate(self) -> None:
-        """Set the thresholds from the past."""
-        calibration = self.state.calibration
-        self.state.threshold = calibration.threshold(self._budget)
-        self.state.notable = calibration.threshold(self._budget * NOTABLE)
+        """Set the thresholds from the past. Where there is nothing of one kind, the other has the whole budget."""
+        watches = self.state.watches
+        sharing = sum(1 for watch in watches if watch.events) or 1
+        for watch in watches:
+            share = self._budget / sharing if watch.events else 0.0
+            watch.threshold = watch.calibration.threshold(share)
+            watch.notable = watch.calibration.threshold(share * NOTABLE)
 
     def observe(self, device: str, action: str, at: int, local: int) -> Observation:
         """The symbols and contexts of this moment; moves "last" on, counts nothing. ``local`` is local time (ms)."""
@@ -162,6 +175,7 @@ class Profile:
         seen = Observation(
             device, action, at, guarded, symbols, contexts(fields), minute, state.previous, pause, silence
         )
+        self._context = state.before_key, state.previous_key, state.previous, state.previous_at
         state.before_key, state.previous_key = state.previous_key, activity
         state.previous, state.previous_at = f"{device} {action}", at
         self._note_last(device, action, at)
@@ -204,8 +218,9 @@ class Profile:
                     symbol = NEW
             bits.append(table.surprise(keys, symbol, root, PARENT))
         score = sum(bits)
-        threshold = self.state.threshold
-        return Assessment(tuple(bits), score, threshold, threshold is not None and score > threshold)
+        watch = self.state.watches[seen.guarded]
+        threshold = watch.threshold
+        return Assessment(tuple(bits), score, threshold, watch.notable, threshold is not None and score > threshold)
 
     def learn(self, seen: Observation) -> None:
         """Count the observation in the contexts it was made in."""
@@ -226,42 +241,51 @@ class Profile:
         epoch = at // HALF_LIFE
         if epoch != state.table.epoch:
             state.table.epoch = epoch
-            state.calibration.fade(epoch)
+            for watch in state.watches:
+                watch.calibration.fade(epoch)
         if state.visit_ends is not None and at >= state.visit_ends:
             self._close_visit()
 
-    def note_visit(self, at: int, local: int, score: int) -> None:
+    def note_visit(self, at: int, local: int, score: int, guarded: bool) -> None:
         """Let an event take part in the running visit, and in the day."""
         state = self.state
         if state.first_at is None:
             state.first_at = at
-        if state.visit_score is None or score > state.visit_score:
-            state.visit_score = score
+        watch = state.watches[guarded]
+        watch.events += 1
+        if score > watch.visit_score:
+            watch.visit_score = score
         state.visit_ends = at + VISIT_PAUSE
         day = local // DAY
         if day != state.day:
             state.day, state.day_events = day, 0
         state.day_events += 1
         if state.day_events == ACTIVE_DAY and at - state.first_at >= BURN_IN:
-            state.calibration.add_day()
+            for each in state.watches:
+                each.calibration.add_day()
 
     def _close_visit(self) -> None:
         state = self.state
         ended = state.visit_ends
-        if state.visit_score is not None and state.first_at is not None and ended is not None:
-            if ended - state.first_at >= BURN_IN:
-                state.calibration.add_visit(state.visit_score)
+        if state.first_at is not None and ended is not None:
+            for watch in state.watches:
+                if ended - state.first_at >= BURN_IN:
+                    watch.calibration.add_visit(watch.visit_score)
+                watch.visit_score = 0
             self.calibrate()
-            if state.threshold is not None and state.ready_at is None:
+            if state.ready_at is None and state.watches[0].threshold is not None:
                 state.ready_at = ended
-        state.visit_score = state.visit_ends = None
+        state.visit_ends = None
 
     def hold(self, seen: Observation, habit: int, incident: str, local: int) -> list[Observation]:
         """Keep an observation back. Returns what was dropped to make room (at most 1,024, 30 days, oldest first).
 
         What is harmless and has come back on three separate days is learned at last, with all of its kind.
         """
-        held = self.state.held
+        state = self.state
+        # What is not learned is no context either: a decoy must not make what follows look usual.
+        state.before_key, state.previous_key, state.previous, state.previous_at = self._context
+        held = state.held
         held.append(Held(seen, incident, habit, local // DAY))
         dropped = []
         while held and (len(held) > HELD_LIMIT or seen.at - held[0].observation.at > HELD_DAYS * DAY):
@@ -300,9 +324,9 @@ class Profile:
         state = self.state
         if state.first_at is None:
             return None
-        if state.threshold is not None:
+        if state.watches[0].threshold is not None:
             return 0
-        calibration = state.calibration
+        calibration = state.watches[0].calibration
         days = calibration.days / WEIGHT
         if not days or not calibration.n:
             return MIN_DAYS + BURN_IN // DAY
