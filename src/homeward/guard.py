@@ -74,16 +74,17 @@ class Guard:
                 engine.handle(entry)
             if isinstance(entry, Apply | Revert):
                 done[entry.action.id] = entry.action
-            elif isinstance(entry, Outcome) and entry.step == "revert" and entry.ok:
-                done.pop(entry.action, None)
+            elif isinstance(entry, Outcome) and entry.ok and _ends(entry, done):
+                del done[entry.action]
             on_entry()
         guard = cls(journal, engine)
-        held = {name for name, lease in engine.leases.items() if lease.status != "ended"}
+        opened = {name: lease.action for name, lease in engine.leases.items() if lease.status != "ended"}
+        held = {name for name, action in opened.items() if name in done and done[name].device == action.device}
         taught = isinstance(entry, Change) and entry.command == "backfill_end"
         guard.before = Before(
             stopped_at=None if taught else journal.last_at,
             clean=entry is None,
-            phantoms=frozenset(held - done.keys()),
+            phantoms=frozenset(opened.keys() - held),
             orphans=tuple(done[name] for name in sorted(done.keys() - held) if done[name].ends is not None),
         )
         return guard
@@ -145,6 +146,12 @@ class Guard:
         self.unwritten.clear()
         self._deliveries.clear()
         self._last.clear()
+
+
+def _ends(outcome: Outcome, done: Mapping[str, Action]) -> bool:
+    """Whether this outcome was the last of an act: a revert, or a one-shot act itself."""
+    action = done.get(outcome.action)
+    return action is not None and (outcome.step == "revert" or action.ends is None)
 
 
 def backfill(

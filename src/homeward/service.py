@@ -22,6 +22,7 @@ from datetime import timedelta
 from math import inf
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from homeward import __version__
 from homeward.clock import NOTABLE, Clock, GuardClock
@@ -33,7 +34,7 @@ from homeward.feeders import collect_notes, end_orphans, supervise, watch_clock
 from homeward.guard import Guard
 from homeward.journal import JournalError
 from homeward.responders import Responder
-from homeward.responding import ResponderQueue, Step, one_line, step_of
+from homeward.responding import Acting, one_line
 from homeward.sources import Source
 from homeward.sources.topics import last_state
 
@@ -74,10 +75,8 @@ class _Waiting:
 class Service:
     """Brings inputs to the guard and carries its effects out, until cancelled.
 
-    ``recent`` holds the last 200 events, newest last. ``counters`` counts what the shell itself saw (``events``,
-    ``commits``, ``commits_failed``, ``source_restarts``, ``notes``, ``notes_refused``, ``unwritable`` …). The ``at``
-    of every input is set here, from the clock. ``inbox`` is the folder of notes that are left while the guard is
-    down.
+    ``recent`` holds the last 200 events, newest last. The ``at`` of every input is set here, from the clock.
+    ``inbox`` is the folder of notes that are left while the guard is down.
     """
 
     def __init__(
@@ -93,8 +92,8 @@ class Service:
         self.guard = guard
         self.clock: Clock = clock or GuardClock(guard.journal.last_at)
         self.recent: deque[Event] = deque(maxlen=RECENT)
-        self.counters: Counter[str] = Counter()
         self.started = self.clock.now()
+        self._counts: Counter[str] = Counter()
         self._settings = settings
         self._sources = tuple(sources)
         self._inbox = inbox
@@ -103,10 +102,7 @@ class Service:
         self._soon: deque[Input] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._queues = {one.name: ResponderQueue(one, self._report) for one in responders}
-        self._failing: set[str] = set()
-        self._handed = {name for name, lease in guard.engine.leases.items() if lease.status != "ended"}
-        self._handed -= guard.before.phantoms
+        self._acting = Acting(responders, guard.engine, guard.before.phantoms, self._tell)
         self._orphans = {action.id: action for action in guard.before.orphans}
         self._uncommitted: list[tuple[_Waiting, list[Effect]]] = []
         self._retry_delay, self._retry_at = 0.0, 0.0
@@ -115,6 +111,15 @@ class Service:
         self._changed = asyncio.Condition()
 
     # What the outside may do --------------------------------------------------------------------------------------
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What the shell saw (``events``, ``commits``, ``source_restarts`` …), and what its sources refused."""
+        counted = Counter(self._counts)
+        for source in self._sources:
+            for reason, times in getattr(source, "refused", {}).items():
+                counted[f"refused: {reason}"] += times
+        return counted
 
     async def submit(self, item: Input) -> list[Effect]:
         """Hand an input to the guard; returns its effects after the commit that holds them.
@@ -154,7 +159,7 @@ class Service:
         self._take_up_leases()
         engine = asyncio.create_task(self._run_engine(), name="engine")
         feeders = self._start_feeders()
-        workers = [asyncio.create_task(queue.run(), name=name) for name, queue in self._queues.items()]
+        workers = [asyncio.create_task(queue.run(), name=name) for name, queue in self._acting.queues.items()]
         try:
             ended, _ = await asyncio.wait({engine, *feeders, *workers}, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -163,7 +168,7 @@ class Service:
             await _cancelled(feeders)
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
-                    await asyncio.gather(*(queue.finished() for queue in self._queues.values()))
+                    await self._acting.finished()
             await _cancelled(workers)
             self._stopping = True
             self._wake.set()
@@ -182,13 +187,13 @@ class Service:
             async def receive(item: Event | Health, source: Source = source) -> None:
                 await self._put(_Waiting(item, source), self._events)
 
-            feeders.append(supervise(source, receive, self.counters))
+            feeders.append(supervise(source, receive, self._counts))
         if isinstance(self.clock, GuardClock):
             feeders.append(watch_clock(self.clock, send))
         if self._inbox is not None:
-            feeders.append(collect_notes(self._inbox, self.submit, self.counters))
+            feeders.append(collect_notes(self._inbox, self.submit, self._counts))
         if self._orphans:
-            feeders.append(end_orphans(self._orphans, self._hand_over))
+            feeders.append(end_orphans(self._orphans, self._acting.hand_over))
         return [asyncio.create_task(feeder) for feeder in feeders]
 
     async def _put(self, waiting: _Waiting, queue: asyncio.Queue[_Waiting] | None = None) -> None:
@@ -208,9 +213,10 @@ class Service:
         for name in sorted(before.phantoms):
             yield Change(at=now, version=__version__, command="undo", target=name, channel="restart")
         if before.stopped_at is not None and (not before.clean or now - before.stopped_at > GAP):
-            how = "it was not running" if before.clean else "it stopped without a word"
-            span = f"from {before.stopped_at:%Y-%m-%d %H:%M:%S} to {now:%Y-%m-%d %H:%M:%S} UTC"
-            yield Health(at=now, subject="guard", up=False, detail=f"blind {span}: {how}")
+            how = "it was not running" if before.clean else "it had stopped without a word"
+            zone = ZoneInfo(self._settings.timezone)
+            since, until = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for at in (before.stopped_at, now))
+            yield Health(at=now, subject="guard", up=False, detail=f"from {since} to {until} {how}")
             yield Health(at=now, subject="guard", up=True)
         if isinstance(self.clock, GuardClock):
             offset = self.clock.offset()
@@ -226,9 +232,9 @@ class Service:
             if name in self.guard.before.phantoms or lease.error:
                 continue
             if lease.status == "applying":
-                self._carry_out(Apply(at=now, action=lease.action))
+                self._acting.carry_out(Apply(at=now, action=lease.action))
             elif lease.status == "reverting":
-                self._carry_out(Revert(at=now, action=lease.action, attempt=lease.attempts))
+                self._acting.carry_out(Revert(at=now, action=lease.action, attempt=lease.attempts))
 
     # The engine's task --------------------------------------------------------------------------------------------
 
@@ -278,7 +284,7 @@ class Service:
         written = await self._commit()
         for effect in effects:
             if isinstance(effect, Apply | Revert):
-                self._carry_out(effect, written=written)
+                self._acting.carry_out(effect, written=written)
         self._settle(written)
         self._version += 1
         async with self._changed:
@@ -290,7 +296,7 @@ class Service:
         try:
             effects = self._fold(waiting.item)
         except ValueError as error:
-            self.counters["unwritable"] += 1
+            self._counts["unwritable"] += 1
             if waiting.done is not None and not waiting.done.done():
                 waiting.done.set_exception(error)
             return []
@@ -302,12 +308,12 @@ class Service:
         self._inputs_since += 1
         crowded = len(self.guard.unwritten) > UNWRITTEN_LIMIT
         if crowded and isinstance(item, Outcome | Health):
-            self.counters["dropped_while_full"] += 1  # a revert is asked for again until its outcome is known
+            self._counts["dropped_while_full"] += 1  # a revert is asked for again until its outcome is known
             return []
         effects = self.guard.handle(item, keep=not (crowded and isinstance(item, Tick)))
         if isinstance(item, Event):
             self.recent.append(item)
-            self.counters["events"] += 1
+            self._counts["events"] += 1
             state = last_state(item)
             delivery = item.attributes.get("delivery")
             self.guard.note(
@@ -325,14 +331,14 @@ class Service:
         try:
             await asyncio.to_thread(self.guard.commit)
         except JournalError as error:
-            self.counters["commits_failed"] += 1
+            self._counts["commits_failed"] += 1
             if not self._retry_delay:
                 log.error("%s", error)
                 self._soon.append(Health(at=self.clock.now(), subject="disk", up=False, detail=one_line(error)))
             self._retry_delay = min(max(2 * self._retry_delay, RETRY_FIRST), RETRY_LAST)
             self._retry_at = time.monotonic() + self._retry_delay
             return False
-        self.counters["commits"] += 1
+        self._counts["commits"] += 1
         if self._retry_delay:
             self._retry_delay = 0.0
             self._soon.append(Health(at=self.clock.now(), subject="disk", up=True))
@@ -359,43 +365,9 @@ class Service:
             except Exception:  # the source will bring them again, and they will be recognised
                 log.exception("%s could not acknowledge", source.name)
 
-    # Acting -------------------------------------------------------------------------------------------------------
-
-    def _carry_out(self, effect: Apply | Revert, *, written: bool = True) -> None:
-        """Hand an effect to its responder, or answer for the responder where nothing is to be done."""
-        action, step = effect.action, step_of(effect)
-        if isinstance(effect, Revert) and action.id not in self._handed:
-            self._answer(action.id, step, True, "it was never carried out")
-        elif isinstance(effect, Apply) and action.id in self.guard.before.phantoms:
-            self._answer(action.id, step, False, "only a replay by another version wanted it")
-        elif isinstance(effect, Apply) and not written:
-            self._answer(action.id, step, False, "nothing new is done that cannot be written down")
-        elif why := self._hand_over(effect):
-            self._answer(action.id, step, False, why)
-
-    def _hand_over(self, effect: Apply | Revert) -> str:
-        """Put an effect into its responder's queue; returns why that was not possible, or nothing."""
-        action = effect.action
-        queue = self._queues.get(action.responder)
-        if queue is None:
-            return f"no responder is called {action.responder}; add it to the configuration"
-        if not queue.put(effect):
-            return f"too much waits for {action.responder}"
-        leases = self.guard.engine.leases
-        if len(self._handed) > 2 * len(leases) + 64:
-            self._handed = {name for name in self._handed if name in leases}
-        self._handed.add(action.id)
-        return ""
-
-    def _report(self, responder: str, action: str, step: Step, ok: bool, detail: str) -> None:
-        """What became of an effect; and news, when a responder begins to fail or works again."""
-        self._answer(action, step, ok, detail)
-        if ok == (responder in self._failing):
-            (self._failing.discard if ok else self._failing.add)(responder)
-            self._soon.append(Health(at=self.clock.now(), subject=f"responder:{responder}", up=ok, detail=detail))
-
-    def _answer(self, action: str, step: Step, ok: bool, detail: str) -> None:
-        self._soon.append(Outcome(at=self.clock.now(), action=action, step=step, ok=ok, detail=detail))
+    def _tell(self, item: Input) -> None:
+        """Have the engine hear of something, at once and whatever waits."""
+        self._soon.append(item)
         self._wake.set()
 
     # Snapshots ----------------------------------------------------------------------------------------------------
