@@ -28,6 +28,9 @@ HALF_LIFE: Final = 56 * DAY
 """Counts halve every eight weeks: long enough for a weekly habit, short enough for a season."""
 
 VISIT_PAUSE: Final = 30 * MINUTE
+VISIT_LONGEST: Final = 360 * MINUTE
+"""Where something always speaks no pause ever ends a visit: it is cut when an incident would be."""
+
 BURN_IN: Final = 3 * DAY
 """Visits of the first days are strange to an empty guard whatever happens: they do not calibrate."""
 
@@ -118,6 +121,7 @@ class ProfileState:
     before_key: int = 0
     previous_at: int | None = None
     first_at: int | None = None
+    visit_began: int = 0
     visit_ends: int | None = None
     day: int = 0
     day_events: int = 0
@@ -255,7 +259,9 @@ class Profile:
         watch.events += 1
         if score > watch.visit_score:
             watch.visit_score = score
-        state.visit_ends = at + VISIT_PAUSE
+        if state.visit_ends is None:
+            state.visit_began = at
+        state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
         day = local // DAY
         if day != state.day:
             state.day, state.day_events = day, 0
