@@ -1,0 +1,147 @@
+"""The broker in the box: amqtt in this process, on a loopback port, with passwords and rights for each user."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from amqtt.broker import Broker
+from amqtt.contexts import Action
+from amqtt.errors import BrokerError
+from amqtt.plugins.base import BaseTopicPlugin
+from amqtt.session import Session
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from homeward.sources.mqtt import MqttSettings
+from homeward.sources.topics import matches
+
+LOGGERS: Final = ("amqtt", "transitions")
+TRIES: Final = 5
+"""Free ports that somebody else may take before we do."""
+
+Rights = Mapping[str, Mapping[str, list[str]]]
+"""By user: the topic filters that it may ``read`` and ``write``."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerInTheBox:
+    """A running broker: where it is, and the password of each user (made anew each time)."""
+
+    port: int
+    passwords: Mapping[str, str]
+
+    def settings(self, user: str, client_id: str) -> MqttSettings:
+        """How a user connects. A user that the broker does not know has no password."""
+        return MqttSettings(
+            host="127.0.0.1",
+            port=self.port,
+            username=user,
+            password=self.passwords.get(user),
+            client_id=client_id,
+        )
+
+
+class Permissions(BaseTopicPlugin):  # type: ignore[misc]  # amqtt ships no types
+    """Lets each user read and write what its rights say, and nothing else.
+
+    amqtt has such a plugin; at present it can only be configured by options that it warns of.
+    """
+
+    @dataclass
+    class Config:
+        rights: dict[str, dict[str, list[str]]]
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool:
+        user = session.username if session is not None else None
+        rights = self.config.rights.get(user or "", {})
+        allowed = rights.get("write" if action == Action.PUBLISH else "read", [])
+        return bool(topic) and any(_covers(filter_, str(topic)) for filter_ in allowed)
+
+
+def _covers(allowed: str, asked: str) -> bool:
+    """Whether everything that is asked for (a topic, or a filter) lies within what is allowed."""
+    wide, narrow = allowed.split("/"), asked.split("/")
+    if "#" not in narrow and "+" not in narrow:
+        return matches(allowed, asked)
+    for number, level in enumerate(wide):
+        if level == "#":
+            return True
+        if number >= len(narrow) or narrow[number] == "#" or level not in ("+", narrow[number]):
+            return False
+    return len(wide) == len(narrow)
+
+
+@asynccontextmanager
+async def broker_in_the_box(folder: Path, rights: Rights) -> AsyncIterator[BrokerInTheBox]:
+    """Run a broker for the users that have rights, until the end of the block.
+
+    Its password file lies in ``folder``, readable by its owner alone.
+
+    Raises:
+        BrokerError: it cannot be started.
+    """
+    passwords = {user: secrets.token_urlsafe(24) for user in rights}
+    file = folder / "broker-passwords"
+    _write_passwords(file, passwords)
+    levels = {name: logging.getLogger(name).level for name in LOGGERS}
+    for name in LOGGERS:  # clients that come and go are its warnings; what matters is raised
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        broker, port = await _started(file, rights)
+        try:
+            yield BrokerInTheBox(port, passwords)
+        finally:
+            await broker.shutdown()
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _write_passwords(file: Path, passwords: Mapping[str, str]) -> None:
+    # The passwords are 192 random bits: a slow hash adds nothing to them, and every command is a new connection.
+    hasher = Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as lines:
+        lines.writelines(f"{user}:{hasher.hash(password)}\n" for user, password in passwords.items())
+
+
+async def _started(file: Path, rights: Rights) -> tuple[Any, int]:
+    for left in reversed(range(TRIES)):
+        port = free_port()
+        broker = Broker(
+            {
+                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
+                "plugins": {
+                    "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(file)},
+                    f"{Permissions.__module__}.{Permissions.__qualname__}": {
+                        "rights": {
+                            user: {way: list(topics) for way, topics in one.items()} for user, one in rights.items()
+                        }
+                    },
+                },
+            }
+        )
+        try:
+            await broker.start()
+        except BrokerError:
+            if not left:
+                raise
+            continue
+        return broker, port
+    raise AssertionError("unreachable")
+
+
+def free_port() -> int:
+    """A loopback port that is free at this moment."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port: int = probe.getsockname()[1]
+    return port
