@@ -9,11 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from homeward.core.effects import Action
+from homeward.core.effects import Action, Effect
 from homeward.core.event import Event
 from homeward.core.inputs import Health, Input
 from homeward.core.settings import Device, Response, Settings
-from homeward.guard import Guard
 from homeward.journal import Journal
 from homeward.service import Service
 
@@ -133,7 +132,7 @@ async def until(met: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0
             await asyncio.sleep(0.005)
 
 
-def entries(folder: Path) -> list[object]:
+def entries(folder: Path) -> list[Input | Effect]:
     """Everything in the journal, as another process reads it."""
     with Journal(folder, read_only=True) as journal:
         return [entry for _, entry in journal.entries()]
@@ -141,10 +140,3 @@ def entries(folder: Path) -> list[object]:
 
 def kinds(items: Sequence[object]) -> list[str]:
     return [type(item).__name__ for item in items]
-
-
-def fresh(journal: Journal, *inputs: Input) -> Guard:
-    """A guard that has been through the inputs."""
-    guard = Guard.resume(journal)
-    guard.process(inputs)
-    return guard

@@ -9,16 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
-from homeward import feeders, service
-from homeward.core.effects import Action, Apply
-from homeward.core.event import Event
-from homeward.core.inputs import Change, Feedback, Health
-from homeward.core.settings import Response, Settings
-from homeward.guard import Guard
-from homeward.journal import Journal
-from homeward.responding import ResponderQueue
-from homeward.service import Service
 from tests.service_twins import (
     SETTINGS,
     START,
@@ -32,6 +22,16 @@ from tests.service_twins import (
     stranger,
     until,
 )
+
+from homeward import feeders, service
+from homeward.core.effects import Action, Apply, Effect
+from homeward.core.event import Event
+from homeward.core.inputs import Change, Feedback, Health, Input
+from homeward.core.settings import Response, Settings
+from homeward.guard import Guard
+from homeward.journal import Journal
+from homeward.responding import ResponderQueue
+from homeward.service import Service
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_revert_that_fails_is_asked_for_until_it_succeeds(journal: Journ
     assert any(isinstance(e, Health) and e.subject == "responder:lamps" and not e.up for e in entries_of(journal))
 
 
-def entries_of(journal: Journal) -> list[object]:
+def entries_of(journal: Journal) -> list[Input | Effect]:
     return [entry for _, entry in journal.entries()]
 
 
@@ -156,7 +156,8 @@ async def test_a_source_that_goes_on_failing_is_told_once_and_tried_ever_less_of
     class Broken(TwinSource):
         async def events(self):  # type: ignore[no-untyped-def]
             self.starts += 1
-            raise ConnectionError("no route to the broker")
+            if self.starts:
+                raise ConnectionError("no route to the broker")
             yield
 
     monkeypatch.setattr(feeders, "RESTART_FIRST", 0.01)

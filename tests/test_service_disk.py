@@ -8,14 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from homeward import service
-from homeward.core.effects import Apply
-from homeward.core.event import Event
-from homeward.core.inputs import Change, Health
-from homeward.guard import Guard
-from homeward.journal import Journal
-from homeward.service import Service
 from tests.service_twins import (
     SETTINGS,
     START,
@@ -28,6 +20,14 @@ from tests.service_twins import (
     stranger,
     until,
 )
+
+from homeward import service
+from homeward.core.effects import Apply
+from homeward.core.event import Event
+from homeward.core.inputs import Change, Health
+from homeward.guard import Guard
+from homeward.journal import Journal
+from homeward.service import Service
 
 
 @pytest.fixture

@@ -304,7 +304,8 @@ class Service:
         return effects
 
     def _fold(self, item: Input) -> list[Effect]:
-        item = replace(item, at=self.clock.now())
+        now = self.clock.now()
+        item = replace(item, at=now.replace(microsecond=now.microsecond // 1000 * 1000))  # as the engine counts
         self._inputs_since += 1
         crowded = len(self.guard.unwritten) > UNWRITTEN_LIMIT
         if crowded and isinstance(item, Outcome | Health):

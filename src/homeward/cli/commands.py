@@ -20,12 +20,13 @@ from homeward.cli import progress
 from homeward.config import FILE_NAME, load, write_starter
 from homeward.core.effects import Notify
 from homeward.inbox import Note
-from homeward.journal import Journal
+from homeward.journal import Journal, JournalError
 from homeward.replay import Summary, alarm_line, replay
 from homeward.say import say
 from homeward.sources.files import FileError
 
 OK, PROBLEM, USAGE = 0, 1, 2
+JOURNAL = "journal.db"
 
 
 def init(chosen: argparse.Namespace) -> int:
@@ -150,8 +151,15 @@ def _tell(chosen: argparse.Namespace, note: Note) -> int:
 
 
 def verify(chosen: argparse.Namespace) -> int:
-    with Journal(_state(chosen), read_only=True) as journal, progress.share("verify", "entries") as show:
-        verdict = journal.verify(show)
+    state = _state(chosen)
+    try:
+        with Journal(state, read_only=True) as journal, progress.share("verify", "entries") as show:
+            verdict = journal.verify(show)
+    except JournalError as error:
+        if not (state / JOURNAL).exists():
+            raise
+        print(f"BROKEN: {error}")
+        return PROBLEM
     if not verdict.ok:
         print(f"BROKEN at entry {verdict.seq}: {verdict.what}. {verdict.verified} entries before it are as written.")
         return PROBLEM

@@ -60,7 +60,7 @@ def load(path: Path, *, environment: Mapping[str, str] = os.environ) -> Config:
     Raises:
         ConfigError: it cannot be used; the message says what to change.
     """
-    return _Check(path.absolute(), read(path), environment).config()
+    return _Check(path, read(path), environment).config()
 
 
 def to_settings(config: Config) -> Settings:
@@ -302,7 +302,7 @@ class _Check:
         return secret
 
     def _resolve(self, name: str) -> Path:
-        return self._path.parent / Path(name).expanduser()
+        return self._path.absolute().parent / Path(name).expanduser()
 
     def _existing(self, key: str, name: str) -> Path:
         path = self._resolve(name)

@@ -65,6 +65,10 @@ port = 8480
 # type = "contact.door"
 # role = "entrance"
 # room = "hall"
+# [[device]]
+# name = "hall_light"
+# type = "light"
+# role = "actuator"
 
 # What may be done when something is far out of the ordinary. Every act ends, by itself or by being taken back.
 # The guard never unlocks, opens, disarms or toggles, and never touches medical devices or smoke alarms.
