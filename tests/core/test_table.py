@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -55,7 +56,7 @@ def take(table: Table, step: Step) -> None:
             table.surprise([context], symbol, 256, WEIGHT)
 
 
-def run(steps: list[Step], capacity: int) -> Table:
+def run(steps: Sequence[Step], capacity: int) -> Table:
     table = Table(capacity=capacity)
     for step in steps:
         take(table, step)

@@ -18,7 +18,7 @@ from homeward.core.effects import Effect, IncidentKind, Record
 from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
-from homeward.core.lease import Lease, LeaseBook, LeaseState
+from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC
 
@@ -125,7 +125,7 @@ class Engine:
     def handle(self, item: Input) -> list[Effect]:
         """Run every deadline up to ``item.at``, then take the input in. Effects come in the order of their time."""
         state = self.state
-        at = max(min((item.at - EPOCH) // MILLISECOND, LAST_MS), state.at)
+        at = max(min(_milliseconds(item.at), LAST_MS), state.at)
         effects: list[Effect] = []
         visit = state.profile.visit_ends
         if self._deadline is not None or (visit is not None and visit <= at):
@@ -152,10 +152,10 @@ class Engine:
     def _event(self, event: Event, at: int, effects: list[Effect]) -> bool:
         """Take an event in; whether it touched an incident (most do not)."""
         state, profile = self.state, self._profile
-        if not (0 < len(event.device) <= NAME_LIMIT and 0 < len(event.action) <= NAME_LIMIT):
+        if not (_is_name(event.device) and _is_name(event.action)):
             self._count("refused_name")
             return False
-        if event.device in self._leases.targets and self._leases.note(event, _time(at)):
+        if event.device in state.leases.words and self._leases.note(event, _time(at)):
             self._count("echo")
             return False
         if event.action in DIAGNOSTIC:
@@ -165,16 +165,16 @@ class Engine:
         profile.pass_time(at)
         seen = profile.observe(event.device, event.action, at, local)
         assessed = profile.assess(seen)
-        profile.note_visit(at, local, assessed.score, seen.guarded)
+        profile.note_visit(at, self._day(), assessed.score, seen.guarded)
+        device = self._devices.get(event.device) or Device(name=event.device)
+        broken = rules.judge(state.rules, event, device, at)
         if state.backfill:
             profile.learn(seen)
             return False
-        device = self._devices.get(event.device) or Device(name=event.device)
-        broken = rules.judge(state.rules, event, device, at)
         if broken is not None:
-            self._rule(broken, device, seen, local, effects)
+            self._rule(broken, device, seen, effects)
         elif assessed.unusual:
-            self._unusual(device, seen, assessed, local, effects)
+            self._unusual(device, seen, assessed, effects)
         else:
             profile.learn(seen)
             if assessed.threshold is None:
@@ -189,19 +189,23 @@ class Engine:
         """Local time (ms) for habits: the source's claim where plausible, the guard's clock otherwise."""
         wall = at + self.state.offset
         if event.happened is not None:
-            claimed = (event.happened - EPOCH) // MILLISECOND
-            if wall - self._delay <= claimed <= wall + AHEAD_MS:
+            claimed = _milliseconds(event.happened)
+            if event.happened.tzinfo is not None and wall - self._delay <= claimed <= wall + AHEAD_MS:
                 wall = claimed
             else:
                 self._count("bad_clock")
         block = wall // 900_000  # every zone changes its offset on a quarter of an hour
         if block != self._block:
             try:
-                offset = _time(wall).astimezone(self._zone).utcoffset() or timedelta(0)
+                offset = _time(block * 900_000).astimezone(self._zone).utcoffset() or timedelta(0)
             except (OverflowError, ValueError):
                 offset = timedelta(0)
             self._block, self._block_offset = block, offset // MILLISECOND
         return wall + self._block_offset
+
+    def _day(self) -> int:
+        """The number of the day: it begins at the zone's midnight, but no claim and no jump of a clock moves it."""
+        return (self.state.at + self._block_offset) // DAY
 
     def _note_young(self, event: Event, at: int) -> None:
         profile = self.state.profile
@@ -211,24 +215,20 @@ class Engine:
         if name in profile.young or len(profile.young) < YOUNG_LIMIT:
             profile.young[name] = profile.young.get(name, 0) + 1
 
-    def _unusual(
-        self, device: Device, seen: Observation, assessed: Assessment, local: int, effects: list[Effect]
-    ) -> None:
+    def _unusual(self, device: Device, seen: Observation, assessed: Assessment, effects: list[Effect]) -> None:
         """An event above the owner's threshold: tell it once, hold it back, and answer in proportion."""
         now = _time(self.state.at)
         incident = self._unusual_incident(seen, now)
         self._describe(incident, seen, assessed)
         news = self._incidents.join(incident, now, seen.device if seen.guarded else "")
-        effects += self._hold(seen, assessed.habit, incident, local)
+        effects += self._hold(seen, assessed.habit, incident)
         if news:
             effects.append(self._incidents.alarm(incident, seen.device, now))
             above = assessed.score - (assessed.threshold or 0)
             evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
             effects += self._proportion.answer(incident, evidence, _words(device), now)
 
-    def _rule(
-        self, broken: tuple[str, str], device: Device, seen: Observation, local: int, effects: list[Effect]
-    ) -> None:
+    def _rule(self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect]) -> None:
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
         now = _time(self.state.at)
         name, why = broken
@@ -237,7 +237,7 @@ class Engine:
             incident = self._open("rule", now, seen.device, seen.action)
             incident.habit, incident.reason = name, why
         news = self._incidents.join(incident, now)
-        effects += self._hold(seen, 0, incident, local)
+        effects += self._hold(seen, 0, incident)
         if news:
             effects.append(self._incidents.alarm(incident, seen.device, now))
             evidence = Evidence(above=0, rule=True, guarded=seen.guarded)
@@ -271,17 +271,21 @@ class Engine:
         incident.p_value = self.state.profile.watches[seen.guarded].calibration.p_value(assessed.score)
         incident.reason = reason(self.state.profile.table, seen, habit)
 
-    def _hold(self, seen: Observation, habit: int, incident: Incident, local: int) -> list[Effect]:
+    def _hold(self, seen: Observation, habit: int, incident: Incident) -> list[Effect]:
         if incident.answer == "yes" and not seen.guarded:
             self._profile.learn(seen)  # the owner has just said so, and nothing here needs guarding
             return []
         self._count("held")
-        dropped = self._profile.hold(seen, habit, incident.id, local)
+        return self._dropped(self._profile.hold(seen, habit, incident.id, self._day()))
+
+    def _dropped(self, dropped: list[Observation]) -> list[Effect]:
         if not dropped:
             return []
         self._count("held_dropped", len(dropped))
         what = f"{dropped[0].device} {dropped[0].action}"
-        return [self._record("held_dropped", what, "held back too long, or too much is held back; not learned")]
+        more = f" ({len(dropped) - 1} others too)" if len(dropped) > 1 else ""
+        why = f"held back too long, or too much is held back; not learned{more}"
+        return [self._record("held_dropped", what, why)]
 
     # Everything else that comes in
 
@@ -290,7 +294,7 @@ class Engine:
         if incident is None or incident.kind == "blind" or incident.answer is not None:
             why = "no such incident" if incident is None else "cannot be answered, or was answered before"
             return [self._record("refused", item.incident, why)]
-        incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"
+        incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"[:DETAIL_LIMIT]
         if item.answer == "no":
             discarded = self._profile.discard(incident.id)
             return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
@@ -309,6 +313,7 @@ class Engine:
         if item.settings is not None:
             state.settings = item.settings
             self._adopt(item.settings)
+            self._leases.adopt(item.settings.responses)
             self._profile.calibrate()
         match item.command:
             case "stand_down" | "undo":
@@ -333,7 +338,7 @@ class Engine:
     def _health(self, item: Health) -> list[Effect]:
         now = _time(self.state.at)
         if item.offset_ms is not None:
-            self.state.offset = item.offset_ms
+            self.state.offset = max(-LAST_MS, min(item.offset_ms, LAST_MS))
         incident = self._incidents.find_open("blind", device=item.subject)
         if item.up:
             effects = self._leases.retry(now)
@@ -343,7 +348,7 @@ class Engine:
                 effects.append(self._record("sees_again", item.subject, incident.reason))
             return effects
         incident = incident or self._failed_before(item.subject, now) or self._open("blind", now, item.subject)
-        incident.habit, incident.reason = "blind", f"blind: {item.subject}: {item.detail or 'failed'}"
+        incident.habit, incident.reason = "blind", f"blind: {item.subject}: {item.detail[:DETAIL_LIMIT] or 'failed'}"
         news = self._incidents.join(incident, now)
         if item.subject in SILENT_SUBJECTS:
             return [self._record("blind", item.subject, incident.reason)]
@@ -366,21 +371,28 @@ class Engine:
         while (due := self.next_deadline()) is not None and due <= at:
             self.state.at = max(self.state.at, (due - EPOCH) // MILLISECOND)
             self._profile.pass_time(self.state.at)
+            effects += self._dropped(self._profile.drop_old(self.state.at))
             self._incidents.close_due(due)
             effects += self._leases.run_due(due)
             self._deadline = self._find_deadline()
 
     def _find_deadline(self) -> datetime | None:
-        moments = (self._leases.next_deadline(), self._incidents.next_deadline())
+        held = self._profile.held_until()
+        moments = (
+            self._leases.next_deadline(),
+            self._incidents.next_deadline(),
+            None if held is None else _time(held),
+        )
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _adopt(self, settings: Settings) -> None:
         self._devices = {device.name: device for device in settings.devices}
-        self._delay = int(settings.happened_delay_minutes * 60_000)
+        delay = settings.happened_delay_minutes
+        self._delay = int(min(delay, 1_440.0) * 60_000) if delay > 0 else 0  # NaN is no delay
         self._zone = _zone(settings.timezone)
         self._block = -1
         self._profile = Profile(self.state.profile, settings.devices, settings.budget)
-        self._leases = LeaseBook(self.state.leases, {response.device for response in settings.responses})
+        self._leases = LeaseBook(self.state.leases)
         self._proportion = Proportion(settings.responses, self._devices, self._leases)
 
     def _record(self, kind: str, subject: str, detail: str) -> Record:
@@ -392,6 +404,27 @@ class Engine:
 
 def _words(device: Device) -> set[str]:
     return {device.name, device.type, device.role}
+
+
+def _is_name(name: str) -> bool:
+    """Whether a name has a length, not too much of it, and is text (a lone surrogate is not)."""
+    if not 0 < len(name) <= NAME_LIMIT:
+        return False
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _milliseconds(moment: datetime) -> int:
+    """Since 1970; a time without a zone is read as UTC."""
+    try:
+        return (moment - EPOCH) // MILLISECOND
+    except TypeError:
+        return (moment.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
 
 
 def _zone(name: str) -> tzinfo:

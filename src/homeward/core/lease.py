@@ -21,6 +21,9 @@ PATIENCE: Final = timedelta(seconds=30)
 SLOWEST_RETRY: Final = timedelta(minutes=5)
 ONE_SHOT_ATTEMPTS: Final = 8
 ECHO: Final = timedelta(seconds=60)
+DETAIL_LIMIT: Final = 500
+"""How much of what a responder says of its failure is kept, in characters."""
+
 HOUR: Final = timedelta(hours=1)
 
 
@@ -30,7 +33,7 @@ class Lease:
 
     Only a successful revert closes a lease (or, for a one-shot act, the success or failure of the act itself);
     a revert that fails is asked for again at ``next_attempt`` and shown, with ``error``, until it succeeds.
-    ``outcome`` says in words how it ended.
+    ``outcome`` says in words how it ended; ``changed`` that the device last told another state than ours.
     """
 
     action: Action
@@ -40,6 +43,7 @@ class Lease:
     next_attempt: datetime | None = None
     error: str = ""
     outcome: str = ""
+    changed: bool = False
 
 
 @dataclass(slots=True)
@@ -47,8 +51,10 @@ class LeaseState:
     """Leases by id, oldest first; and what is known of the devices that responses act upon."""
 
     leases: dict[str, Lease] = field(default_factory=dict)
-    targets: dict[str, tuple[str, datetime]] = field(default_factory=dict)
-    """The last state of every target, and when it was told."""
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By target: the states that responses set it to."""
+    targets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By target: its last state, and the property that told it."""
     expected: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """The echo of our own act: which state the target will tell, and until when that is ours."""
     opened: list[datetime] = field(default_factory=list)
@@ -58,9 +64,19 @@ class LeaseState:
 class LeaseBook:
     """The leases of a place over a `LeaseState`. At most 256 are kept; an open one is never dropped."""
 
-    def __init__(self, state: LeaseState, targets: Collection[str]) -> None:
+    def __init__(self, state: LeaseState) -> None:
         self.state = state
-        self.targets = frozenset(targets)
+
+    def adopt(self, responses: Collection[Response]) -> None:
+        """Watch the devices that responses act upon, and those that an open lease still holds."""
+        state = self.state
+        words: dict[str, tuple[str, ...]] = {}
+        acts: list[Action | Response] = [*(lease.action for lease in self.open()), *responses]
+        for act in acts:
+            words[act.device] = (*words.get(act.device, ()), act.command, act.restore or act.command)
+        state.words = {device: tuple(dict.fromkeys(said)) for device, said in words.items()}
+        state.targets = {device: told for device, told in state.targets.items() if device in words}
+        state.expected = {device: echo for device, echo in state.expected.items() if device in words}
 
     def open(self) -> tuple[Lease, ...]:
         """The leases that are not ended, oldest first."""
@@ -73,22 +89,25 @@ class LeaseBook:
 
     def note(self, event: Event, now: datetime) -> bool:
         """Take note of a target's state; whether the event is the echo of our own act."""
-        state = self.state
-        if event.action != "reading":
-            state.targets[event.device] = (event.action, now)
-        expected = state.expected.get(event.device)
-        if expected is None:
-            return False
-        action, until = expected
-        if event.action != action or now > until or event.actor not in {None, "homeward"}:
-            return False
-        del state.expected[event.device]
-        return True
+        state, device, action = self.state, event.device, event.action
+        about = event.attributes.get("property", "")
+        told = state.targets.get(device)
+        if action == "reading" or (told and told[1] != about and action not in state.words[device]):
+            return False  # of another property of the device: a low battery does not say that a siren is silent
+        state.targets[device] = (action, about)
+        wanted, until = state.expected.get(device, ("", now))
+        echo = action == wanted and now <= until and event.actor in {None, "homeward"}
+        if echo:
+            del state.expected[device]
+        for lease in self.open():
+            if lease.action.device == device:
+                lease.changed = not echo and action != lease.action.command
+        return echo
 
     def take(self, response: Response, incident: str, number: int, now: datetime) -> tuple[Lease, Effect]:
         """Open a lease. What was already so before needs no way back."""
         state = self.state
-        earlier = state.targets.get(response.device, ("", now))[0]
+        earlier = state.targets.get(response.device, ("", ""))[0]
         action = Action(
             id=f"{incident}-{number}",
             incident=incident,
@@ -121,7 +140,13 @@ class LeaseBook:
             lease.status, lease.attempts, lease.next_attempt, lease.error = "active", 0, None, ""
             return self._end(lease, now, "done; ends by itself") if lease.action.ends is None else []
         if item.step == "revert" and lease.status == "reverting":
-            return self._end(lease, now, lease.outcome) if item.ok else self._failed(lease, now, item.detail)
+            if not item.ok:
+                return self._failed(lease, now, item.detail)
+            if lease.action.restore is not None and lease.action.device in self.state.targets:
+                # Its echo may be lost; a later lease must not take our own act for the earlier state.
+                about = self.state.targets[lease.action.device][1]
+                self.state.targets[lease.action.device] = (lease.action.restore, about)
+            return self._end(lease, now, lease.outcome)
         return []
 
     def retry(self, now: datetime) -> list[Effect]:
@@ -162,10 +187,9 @@ class LeaseBook:
         """Restore the earlier state only if the device still is as we set it; otherwise stop enforcing and say so."""
         if lease.status != "reverting":
             lease.status, lease.attempts, lease.error, lease.outcome = "reverting", 0, "", why
-            told = self.state.targets.get(lease.action.device)
-            if told is not None and told[1] >= lease.opened and told[0] != lease.action.command:
-                lease.action = replace(lease.action, restore=None)
-                lease.outcome = f"{why}; left as it is, because somebody changed it since"
+        if lease.changed and lease.action.restore is not None:
+            lease.action = replace(lease.action, restore=None)
+            lease.outcome += "; left as it is, because somebody changed it since"
         if lease.action.restore is not None:
             self.state.expected[lease.action.device] = (lease.action.restore, now + ECHO)
         lease.attempts += 1
@@ -173,7 +197,7 @@ class LeaseBook:
         return Revert(at=now, action=lease.action, attempt=lease.attempts)
 
     def _failed(self, lease: Lease, now: datetime, detail: str) -> list[Effect]:
-        lease.error = detail or "failed"
+        lease.error = detail[:DETAIL_LIMIT] or "failed"
         lease.next_attempt = now + _backoff(lease.attempts)
         if lease.action.ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
             return self._end(lease, now, f"failed: {lease.error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from homeward.core.event import Event
+from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
@@ -48,7 +48,8 @@ def _note_alarm_panel(state: RulesState, action: str) -> None:
 
 
 def _new_client(state: RulesState, event: Event, at: int) -> tuple[str, str] | None:
-    client = event.origin or ""
+    # The client chose its own name: it may be of any length, and no text at all.
+    client = (event.origin or "")[:NAME_LIMIT].encode("utf-8", "replace").decode()
     if event.action != "client_connected" or not client or client in state.clients:
         return None
     if len(state.clients) >= CLIENT_LIMIT:

@@ -25,7 +25,7 @@ LIFE_SAFETY_TYPES: Final = frozenset({"medical", "smoke"})
 ONE_SHOT: Final = frozenset({"lock", "arm"})
 """Commands that end by themselves: the state they reach is the safer one and is never taken back."""
 
-REFUSED: Final = frozenset({"toggle", "unlock", "open", "disarm"})
+REFUSED: Final = frozenset({"toggle", "unlock", "unlocked", "open", "opened", "disarm", "disarmed"})
 """Commands that no response may give: toggles cannot be taken back, and the guard never opens a way in."""
 
 

@@ -38,8 +38,9 @@ PARENT: Final = WEIGHT
 
 
 def name_key(*words: str) -> int:
-    """A 60-bit key for a name, the same on every machine (BLAKE2b)."""
-    return int.from_bytes(blake2b("\x1f".join(words).encode(), digest_size=8).digest(), "big") >> (64 - KEY_BITS)
+    """A 60-bit key for a name, the same on every machine (BLAKE2b). What is no text has a key too."""
+    name = "\x1f".join(words).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") >> (64 - KEY_BITS)
 
 
 def _ring(centre: int) -> tuple[tuple[int, int], ...]:

@@ -250,8 +250,8 @@ class Profile:
         if state.visit_ends is not None and at >= state.visit_ends:
             self._close_visit()
 
-    def note_visit(self, at: int, local: int, score: int, guarded: bool) -> None:
-        """Let an event take part in the running visit, and in the day."""
+    def note_visit(self, at: int, day: int, score: int, guarded: bool) -> None:
+        """Let an event take part in the running visit, and in the day (its number, by the guard's own clock)."""
         state = self.state
         if state.first_at is None:
             state.first_at = at
@@ -262,7 +262,6 @@ class Profile:
         if state.visit_ends is None:
             state.visit_began = at
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
-        day = local // DAY
         if day != state.day:
             state.day, state.day_events = day, 0
         state.day_events += 1
@@ -283,7 +282,7 @@ class Profile:
                 state.ready_at = ended
         state.visit_ends = None
 
-    def hold(self, seen: Observation, habit: int, incident: str, local: int) -> list[Observation]:
+    def hold(self, seen: Observation, habit: int, incident: str, day: int) -> list[Observation]:
         """Keep an observation back. Returns what was dropped to make room (at most 1,024, 30 days, oldest first).
 
         What is harmless and has come back on three separate days is learned at last, with all of its kind.
@@ -291,10 +290,10 @@ class Profile:
         state = self.state
         # What is not learned is no context either: a decoy must not make what follows look usual.
         state.before_key, state.previous_key, state.previous, state.previous_at = self._context
+        dropped = self.drop_old(seen.at)
         held = state.held
-        held.append(Held(seen, incident, habit, local // DAY))
-        dropped = []
-        while held and (len(held) > HELD_LIMIT or seen.at - held[0].observation.at > HELD_DAYS * DAY):
+        held.append(Held(seen, incident, habit, day))
+        while len(held) > HELD_LIMIT:
             dropped.append(held.pop(0).observation)
         if not seen.guarded:
             kind = (seen.device, seen.action, habit)
@@ -302,6 +301,17 @@ class Profile:
             if len(days) >= COME_BACK_DAYS:
                 self._release({kind}, "")
         return dropped
+
+    def drop_old(self, at: int) -> list[Observation]:
+        """Drop, and return, what was held for 30 days and never confirmed."""
+        held, dropped = self.state.held, []
+        while (ends := self.held_until()) is not None and ends <= at:
+            dropped.append(held.pop(0).observation)
+        return dropped
+
+    def held_until(self) -> int | None:
+        """When the oldest of what is held is dropped."""
+        return self.state.held[0].observation.at + HELD_DAYS * DAY if self.state.held else None
 
     def release(self, incident: str) -> int:
         """Learn everything held of an incident and of the same kinds; returns how many observations."""

@@ -42,6 +42,8 @@ def _usual_hours(table: Table, seen: Observation) -> str:
         return "this device has never done this before"
     # Neighbouring half-hours share weight: below half an event is "not at this hour".
     rare = [table.weight(activity, hour) < WEIGHT // 2 for hour in range(_HALF_HOURS)]
+    if all(rare):
+        return f"seen only {_times(times)}, never often enough at one hour to be usual"
     if not rare[half_hour]:
         return f"seldom at this hour ({_times(times)} in all)"
     start = end = half_hour

@@ -8,8 +8,10 @@ context and counts symbols; one event weighs 256. With weight ``n`` in a row, ``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import isqrt
 from typing import Final
 
@@ -176,13 +178,28 @@ class Table:
         for row in self.rows.values():
             if row.epoch != self.epoch:
                 self._fade(row)
-        ranked = sorted(
-            (weight, key, symbol) for key, row in self.rows.items() for symbol, weight in row.cells.items()
-        )
-        kept = self.capacity * 7 // 8
-        for weight, key, symbol in ranked[: max(0, len(ranked) - kept)]:  # fading alone may have freed enough
-            row = self.rows[key]
-            del row.cells[symbol]
-            row.n -= weight
+        weights = Counter(chain.from_iterable(row.cells.values() for row in self.rows.values()))
+        excess = weights.total() - self.capacity * 7 // 8
+        if excess > 0:  # fading alone may have freed enough
+            for weight, key, symbol in self._lightest(weights, excess):
+                row = self.rows[key]
+                del row.cells[symbol]
+                row.n -= weight
         self.rows = {key: row for key, row in self.rows.items() if row.cells}
         self.size = sum(len(row.cells) for row in self.rows.values())
+
+    def _lightest(self, weights: Mapping[int, int], count: int) -> list[tuple[int, int, int]]:
+        """So many cells of the least weight, ties by key; ``weights`` counts the cells of each weight."""
+        cut = among = 0
+        for weight in sorted(weights):
+            cut, among = weight, among + weights[weight]
+            if among >= count:
+                break
+        light = [
+            (weight, key, symbol)
+            for key, row in self.rows.items()
+            for symbol, weight in row.cells.items()
+            if weight <= cut
+        ]
+        light.sort()
+        return light[:count]

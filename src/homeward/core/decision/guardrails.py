@@ -38,6 +38,11 @@ class Guardrail:
     allows: Callable[[Situation], bool]
 
 
+def _plain(word: str) -> str:
+    """A command as it may be meant: neither case nor blanks make another word of it."""
+    return word.strip().casefold()
+
+
 GUARDRAILS: Final = (
     Guardrail(
         "life safety",
@@ -47,18 +52,21 @@ GUARDRAILS: Final = (
     Guardrail(
         "never a way in",
         "the guard never unlocks, opens or disarms, and never toggles",
-        lambda s: s.response.command not in REFUSED and s.response.restore not in REFUSED,
+        lambda s: not any(_plain(word) in REFUSED for word in (s.response.command, s.response.restore or "")),
     ),
     Guardrail(
         "the owner's way in",
-        "a door or lock may only be locked",
-        lambda s: s.response.command == "lock" or (s.target.type != "lock" and s.target.role != "entrance"),
+        "a door or lock may only be locked, and stays so",
+        lambda s: (
+            (s.response.command == "lock" and s.response.restore is None)
+            or (s.target.type != "lock" and s.target.role != "entrance")
+        ),
     ),
     Guardrail(
         "reversible",
         "an act needs an end and a way back, or must be one that ends by itself",
         lambda s: (
-            (s.response.minutes is None and s.response.command in ONE_SHOT)
+            (s.response.minutes is None and s.response.command in ONE_SHOT and s.response.restore is None)
             or (s.response.minutes is not None and s.response.restore is not None)
         ),
     ),
