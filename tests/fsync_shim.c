@@ -41,16 +41,26 @@ static void keep_content(int fd, const struct stat *file, const char *to)
     int out = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (out < 0)
         fail("fsync shim: open");
-    /* Read through the descriptor we were given: closing another one would drop the process's locks on the file. */
+    /* Read through the descriptor we were given: closing another one would drop the process's locks on the file.
+       Only one that cannot be read from is opened anew: SQLite, which has locks, never has such. */
+    int reader = fd;
+    if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
+        snprintf(part, sizeof part, "/proc/self/fd/%d", fd);
+        if ((reader = open(part, O_RDONLY)) < 0)
+            fail("fsync shim: open to read");
+        snprintf(part, sizeof part, "%s.part", path);
+    }
     off_t at = 0;
     ssize_t got;
-    while ((got = pread(fd, buffer, sizeof buffer, at)) > 0) {
+    while ((got = pread(reader, buffer, sizeof buffer, at)) > 0) {
         if (write(out, buffer, (size_t)got) != got)
             fail("fsync shim: write");
         at += got;
     }
     if (got < 0)
         fail("fsync shim: pread");
+    if (reader != fd)
+        close(reader);
     close(out);
     if (rename(part, path) != 0)
         fail("fsync shim: rename");

@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +106,13 @@ class Peer:
         message.wait_for_publish(DEADLINE)
         assert message.is_published()
 
+    def publish_all(self, topic: str, payloads: Iterable[str | bytes]) -> None:
+        """Publish in order without waiting in between; returns when the broker has confirmed all of them."""
+        messages = [self._client.publish(topic, payload, qos=1) for payload in payloads]
+        for message in messages:
+            message.wait_for_publish(DEADLINE)
+            assert message.is_published()
+
     def next(self) -> tuple[str, bytes, bool]:
         """The next message: topic, payload, whether it was retained."""
         return self.received.get(timeout=DEADLINE)
@@ -137,6 +144,7 @@ class Mosquitto:
             "persistence true",
             f"persistence_location {folder}/",
             "max_queued_messages 100000",
+            "max_inflight_messages 0",  # as many at once as there are: the hardest case for whoever reads them
             "sys_interval 1",
             "log_dest topic",
             f"log_dest file {folder / 'mosquitto.log'}",

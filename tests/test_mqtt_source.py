@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -44,8 +45,12 @@ class Reader:
 
     def __init__(self, source: MqttSource) -> None:
         self._items = source.events()
+        self._early: deque[Event] = deque()
 
     async def next(self) -> Event | Health:
+        return self._early.popleft() if self._early else await self._next()
+
+    async def _next(self) -> Event | Health:
         async with asyncio.timeout(DEADLINE):
             return await anext(self._items)
 
@@ -55,8 +60,9 @@ class Reader:
         return item
 
     async def up(self) -> None:
-        item = await self.next()
-        assert isinstance(item, Health)
+        """Wait until it listens; what was under way before comes first, and is kept for `next`."""
+        while isinstance(item := await self._next(), Event):
+            self._early.append(item)
         assert item.up, item.detail
 
     async def actions(self, number: int) -> list[str]:
@@ -240,6 +246,25 @@ async def test_a_flood_is_not_read_faster_than_it_is_handled_and_nothing_of_it_i
         await asyncio.to_thread(wait_until, lambda: connection._paused, "reading has stopped")
         assert len(connection._inbox) == HELD_MESSAGES
         assert await reader.actions(number) == [str(count) for count in range(number)]
+
+
+async def test_more_than_is_held_may_be_under_way_when_the_connection_is_lost_and_all_of_it_comes_again(
+    mosquitto: Mosquitto,
+) -> None:
+    """The broker sends everything again before it answers the subscription."""
+    peer = mosquitto.peer()
+    number = 2 * HELD_MESSAGES
+    async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as reader:
+        await reader.up()
+        await asyncio.to_thread(peer.publish_all, "sensors/door", [press(str(count)) for count in range(number)])
+        assert await reader.actions(number) == [str(count) for count in range(number)]  # and none is acknowledged
+    source = MqttSource(mosquitto.settings(), SENSORS)
+    async with aclosing(Reader(source)) as reader:
+        await reader.up()
+        again = [await reader.event() for _ in range(number)]
+        assert [one.action for one in again] == [str(count) for count in range(number)]
+        names = [delivery(one) for one in again]
+        assert source.committed(names) == names
 
 
 async def test_only_what_was_committed_is_acknowledged_and_in_the_order_of_receipt(mosquitto: Mosquitto) -> None:

@@ -27,6 +27,7 @@ from homeward.sources.mqtt_connection import (
     Message,
     MqttError,
     MqttSettings,
+    Subscribed,
     SubscriptionError,
 )
 from homeward.sources.topics import Decoder, TopicRule
@@ -79,10 +80,13 @@ class MqttSource:
         """
         connection = Connection(self._settings, f"homeward/{self._place}/status")
         try:
-            yield await self._begin(connection)
+            await self._begin(connection)
             while True:
-                message = await connection.next()
-                for event in self._receive(message):
+                item = await connection.next()
+                if isinstance(item, Subscribed):
+                    yield self._subscribed(connection, item.refused)
+                    continue
+                for event in self._receive(item):
                     yield event
         finally:
             self._connection = None
@@ -98,18 +102,19 @@ class MqttSource:
         self._acknowledge()
         return self._ledger.take_settled()
 
-    async def _begin(self, connection: Connection) -> Health:
+    async def _begin(self, connection: Connection) -> None:
         session_present = await connection.open()
         self._ledger.connected(session_present=session_present)
         self._connection = connection
-        filters = self._decoder.filters
-        refused = await connection.subscribe(filters)
+        connection.subscribe(self._decoder.filters)
+
+    def _subscribed(self, connection: Connection, refused: Sequence[str]) -> Health:
         if refused:
             detail = (
                 f"{connection.where}: subscription refused to {', '.join(refused)}; "
                 f"let the user {self._settings.username or '(none)'} read them in the broker's ACL"
             )
-            if len(refused) == len(filters):
+            if len(refused) == len(self._decoder.filters):
                 raise SubscriptionError(detail)
             return self._health(up=False, detail=detail)
         connection.tell(b"online")

@@ -113,6 +113,13 @@ class Message:
         return f"{self.mid}:{content.hexdigest()[:24]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker's answer to our subscription: which filters it ``refused``."""
+
+    refused: tuple[str, ...]
+
+
 class Connection:
     """One connection, driven by the running event loop: no thread, and messages stay in the order of receipt."""
 
@@ -133,12 +140,12 @@ class Connection:
         client.on_socket_unregister_write = self._on_written
         self._attached = False
         self._paused = False
-        self._inbox: deque[Message] = deque()
+        self._inbox: deque[Message | Subscribed] = deque()
         self._held = 0
         self._news = asyncio.Event()
         self._lost: MqttError | None = None
         self._session_present: bool | None = None
-        self._granted: list[ReasonCode] | None = None
+        self._asked: tuple[str, ...] | None = None  # the filters of a subscription that is not answered yet
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self) -> bool:
@@ -147,32 +154,39 @@ class Connection:
         await self._answer(lambda: self._session_present is not None, "the login")
         return bool(self._session_present)
 
-    async def subscribe(self, filters: Sequence[str]) -> list[str]:
-        """Subscribe with QoS 1. Returns the filters that the broker refused."""
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """Ask for QoS 1. `next` returns the answer in its turn: a session brings all that is under way before it."""
         if not filters:
-            return []
-        self._granted = None
+            self._inbox.append(Subscribed(()))
+            return
+        self._asked = tuple(filters)
         self._client.subscribe([(name, 1) for name in filters])
-        await self._answer(lambda: self._granted is not None, "the subscription")
-        codes: list[ReasonCode] = self._granted or []
-        return [name for name, code in zip(filters, codes, strict=False) if code.is_failure]
 
     def tell(self, status: bytes) -> None:
         """Publish our status, retained, at once."""
         self._client.publish(self._status_topic, status, qos=1, retain=True)
         self._write()
 
-    async def next(self) -> Message:
-        """The next message. Raises `LostError` once everything that was received has been returned."""
-        await self._until(lambda: bool(self._inbox))
-        message = self._inbox.popleft()
-        self._held -= len(message.payload)
+    async def next(self) -> Message | Subscribed:
+        """What came next.
+
+        Raises:
+            LostError: the connection is gone, and everything that was received has been returned.
+            MqttError: the broker says nothing at all, not even what became of the subscription.
+        """
+        if self._asked is None:
+            await self._until(lambda: bool(self._inbox))
+        else:
+            await self._answer(lambda: bool(self._inbox), "the subscription")
+        item = self._inbox.popleft()
+        if isinstance(item, Message):
+            self._held -= len(item.payload)
         if self._paused and len(self._inbox) <= HELD_MESSAGES // 2 and self._held <= HELD_BYTES // 2:
             self._paused = False
             if self._attached:
                 self._loop.add_reader(self._socket(), self._read)
                 self._loop.call_soon(self._read)  # what TLS has decrypted does not make the socket readable
-        return message
+        return item
 
     def acknowledge(self, packet_ids: Iterable[int]) -> None:
         """Send PUBACKs at once, so that they are with the system before the journal notes them."""
@@ -303,7 +317,9 @@ class Connection:
     def _on_subscribe(
         self, _client: mqtt.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Any
     ) -> None:
-        self._granted = codes
+        refused = tuple(name for name, code in zip(self._asked or (), codes, strict=False) if code.is_failure)
+        self._asked = None
+        self._inbox.append(Subscribed(refused))
         self._news.set()
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
