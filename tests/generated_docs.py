@@ -1,0 +1,302 @@
+"""The parts of the documentation that the code itself writes, so that they cannot grow old.
+
+They stand between ``<!-- generated: NAME -->`` and ``<!-- /generated -->``. ``python -m tests.generated_docs`` writes
+them anew; tests/test_docs.py fails where they are not what the code says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from homeward.cli.parser import parser
+from homeward.core import incident, lease, rules
+from homeward.core.behaviour import calibration, profile, table
+from homeward.core.behaviour.habits import HABITS, PARENT, ROOTS
+from homeward.core.behaviour.profile import WHEN, Assessment, Observation, Profile, ProfileState
+from homeward.core.behaviour.reason import reason
+from homeward.core.decision import guardrails, policy
+from homeward.core.effects import Notify
+from homeward.core.settings import Device
+from homeward.core.vocabulary import (
+    DIAGNOSTIC,
+    GUARDED_TYPES,
+    LIFE_SAFETY_TYPES,
+    ONE_SHOT,
+    REFUSED,
+    ROLES,
+    TYPES,
+)
+from homeward.journal.chain import SCHEMA
+from homeward.replay import alarm_line, replay
+from homeward.sources.topics import REASONS, zigbee2mqtt
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PART = re.compile(r"(<!-- generated: ([a-z0-9 ]+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def pages() -> list[Path]:
+    """Every page of the documentation, the README among them."""
+    top = (REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))
+    return sorted((*(path for path in top if path.exists()), *(REPOSITORY / "docs").rglob("*.md")))
+
+
+def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n{body}\n"
+
+
+def words(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+def commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command, by the words it is called with."""
+
+    def below(name: str, one: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+        yield name, one
+        for action in one._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for word, command in action.choices.items():
+                    yield from below(f"{name} {word}", command)
+
+    yield from below("homeward", parser())
+
+
+def command_line() -> str:
+    os.environ["COLUMNS"] = "100"  # argparse folds its lines to the terminal's width
+    parts = []
+    for name, command in commands():
+        parts.append(f"## {name}\n\n```text\n{command.format_help().rstrip()}\n```\n")
+    return "\n".join(parts)
+
+
+def guardrail_table() -> str:
+    return rows(("guardrail", "why"), ((rail.name, rail.why) for rail in guardrails.GUARDRAILS))
+
+
+def vocabulary() -> str:
+    listed = (
+        ("types", TYPES),
+        ("roles", ROLES),
+        ("guarded types (and every device of role `entrance`)", GUARDED_TYPES),
+        ("life-safety types, never acted upon", LIFE_SAFETY_TYPES),
+        ("commands that end by themselves", ONE_SHOT),
+        ("commands that are refused", REFUSED),
+        ("properties that are no habit", DIAGNOSTIC),
+    )
+    return rows(("", "words"), ((what, words(names)) for what, names in listed))
+
+
+def rule_limits() -> str:
+    return rows(
+        ("limit", "value"),
+        (
+            ("changes of one device that are a flood, if more come", f"{rules.FLOOD_CHANGES}"),
+            ("within", f"{rules.FLOOD_WINDOW_MS // 1000} s"),
+            ("devices watched for a flood at once", f"{rules.WATCHED_LIMIT:,}"),
+            ("clients of the broker remembered", f"{rules.CLIENT_LIMIT:,}"),
+        ),
+    )
+
+
+def limits() -> str:
+    return rows(
+        ("limit", "value"),
+        (
+            ("acts at once", f"{guardrails.ACTING_LIMIT}"),
+            ("acts within an hour", f"{guardrails.HOURLY_LIMIT}"),
+            ("longest lease", f"{guardrails.LONGEST_MINUTES // 60} h"),
+            ("bits above the threshold that earn an act where nothing is guarded", f"{policy.EARNED_ABOVE >> 8}"),
+            ("an incident closes after its last unusual event", f"{incident.QUIET // timedelta(minutes=1)} min"),
+            ("and at the latest after its first", f"{incident.LONGEST // timedelta(hours=1)} h"),
+            ("incidents kept", f"{incident.INCIDENT_LIMIT}"),
+            ("leases kept", f"{lease.LEASE_LIMIT}"),
+            ("longest pause between two tries to take something back", f"{lease.SLOWEST_RETRY.seconds // 60} min"),
+        ),
+    )
+
+
+def habit_table() -> str:
+    said = {
+        "what next": "which activity comes",
+        "when": "in which half-hour of the local day",
+        "how soon": "how long after the last event of any device",
+        "how long": "how long after this device's last event",
+    }
+    return rows(
+        ("habit", "it predicts", "given, from general to particular"),
+        (
+            (
+                habit.name,
+                said[habit.name],
+                " → ".join(" + ".join(level).replace("_", " ") or "nothing" for level in habit.given),
+            )
+            for habit in HABITS
+        ),
+    )
+
+
+def learning_limits() -> str:
+    return rows(
+        ("what", "value"),
+        (
+            ("weight of one event", f"{table.WEIGHT}"),
+            ("weight of the coarser context, `a`", f"{PARENT}"),
+            ("most bits of one habit for one event", f"{table.BITS_CAP >> 8}"),
+            ("cells in the table of counts", f"{table.CAPACITY:,}"),
+            ("counts are halved every", f"{profile.HALF_LIFE // profile.DAY // 7} weeks"),
+            ("first days that do not calibrate", f"{profile.BURN_IN // profile.DAY}"),
+            (
+                "active days and visits before a rate is promised",
+                f"{calibration.MIN_DAYS} and {calibration.MIN_VISITS}",
+            ),
+            ("observations held back at most", f"{profile.HELD_LIMIT:,}, for {profile.HELD_DAYS} days"),
+            ("separate days on which something harmless must come back", f"{profile.COME_BACK_DAYS}"),
+        ),
+    )
+
+
+def zigbee_properties() -> str:
+    rule = zigbee2mqtt()
+    lines = []
+    for name, meaning in rule.properties.items():
+        if isinstance(meaning, str):
+            said = {"value": "a number: `reading`", "moment": "a button: the action itself"}[meaning]
+        else:
+            said = ", ".join(f"{word} → `{action}`" for word, action in meaning.items() if action)
+        lines.append((f"`{name}`", said, f"{rule.steps[name]:g}" if name in rule.steps else ""))
+    return rows(("property", "what it becomes", "least change"), lines)
+
+
+def refusals() -> str:
+    return rows(("reason",), ((reason_,) for reason_ in REASONS))
+
+
+def journal_schema() -> str:
+    return f"```sql\n{SCHEMA.strip()}\n```\n"
+
+
+class SmallHome:
+    """A made-up person who leaves at eight and is back at half past five, for four weeks; then one night."""
+
+    DEVICES = (
+        Device(name="front_door", type="contact.door", role="entrance", room="hall"),
+        Device(name="hall_motion", type="motion", role="motion", room="hall"),
+        Device(name="kitchen_motion", type="motion", role="motion", room="kitchen"),
+        Device(name="kitchen_light", type="light", role="actuator", room="kitchen"),
+    )
+    DAY = (
+        (7, 0, "kitchen_motion on, kitchen_light on, kitchen_motion off"),
+        (8, 0, "hall_motion on, kitchen_light off, front_door open, front_door closed, hall_motion off"),
+        (17, 20, "front_door open, hall_motion on, front_door closed, hall_motion off"),
+        (19, 0, "kitchen_motion on, kitchen_light on, kitchen_light off, kitchen_motion off"),
+    )
+    WEEKS = 4
+
+    def __init__(self) -> None:
+        self.profile = Profile(ProfileState(), self.DEVICES, 1.0)
+        self.start = datetime(2026, 3, 2, tzinfo=UTC)
+        for day in range(7 * self.WEEKS):
+            for hour, minute, activities in self.DAY:
+                begin = self.start + timedelta(days=day, hours=hour, minutes=minute + 7 * day % 20)
+                for number, activity in enumerate(activities.split(", ")):
+                    seen, _ = self.see(begin + timedelta(seconds=20 * number), activity)
+                    self.profile.learn(seen)
+
+    def see(self, at: datetime, activity: str) -> tuple[Observation, Assessment]:
+        """What the profile makes of an event; the home's clock is UTC."""
+        ms = (at - EPOCH) // timedelta(milliseconds=1)
+        self.profile.pass_time(ms)
+        device, action = activity.split(" ")
+        seen = self.profile.observe(device, action, ms, ms)
+        assessed = self.profile.assess(seen)
+        self.profile.note_visit(ms, ms, assessed.score, seen.guarded)
+        return seen, assessed
+
+    def night(self) -> tuple[Observation, Assessment]:
+        """The front door opens at ten past three."""
+        return self.see(self.start + timedelta(weeks=self.WEEKS, hours=3, minutes=10), "front_door open")
+
+
+def worked_example() -> str:
+    home = SmallHome()
+    seen, assessed = home.night()
+    counts = home.profile.state.table
+    keys, half_hour, root = seen.contexts[WHEN], seen.symbols[WHEN], ROOTS[WHEN]
+    levels = [("any of 48 half-hours", "", "", f"{root / 256:.1f}")]
+    for depth, (fields, key) in enumerate(zip(HABITS[WHEN].given, keys, strict=True), 1):
+        bits = counts.surprise(keys[:depth], half_hour, root, PARENT) / 256
+        name = " + ".join(fields).replace("_", " ") or "nothing"
+        here = f"{counts.weight(key, half_hour) / table.WEIGHT:g}"
+        levels.append((name, f"{counts.weight(key) / table.WEIGHT:g}", here, f"{bits:.1f}"))
+    habits = [(habit.name, f"{bits / 256:.1f}") for habit, bits in zip(HABITS, assessed.bits, strict=True)]
+    assert assessed.threshold is not None
+    habits += [("**score**", f"**{assessed.score / 256:.1f}**"), ("threshold", f"{assessed.threshold / 256:.1f}")]
+    return (
+        f"{rows(('context', 'events counted', 'of them at 03:00', 'bits so far'), levels)}\n"
+        f"{rows(('habit', 'bits'), habits)}\n"
+        f"> {reason(counts, seen, assessed.habit)}\n"
+    )
+
+
+def tutorial_home(folder: Path) -> Path:
+    """The recording that the tutorial's own script writes, with the tutorial's table of devices beside it."""
+    page = (REPOSITORY / "docs" / "tutorial" / "teach-it-from-history.md").read_text("utf-8")
+    script = re.search(r'```python title="make_home.py"\n(.*?)```', page, re.DOTALL)
+    devices = re.search(r'```csv title="home.devices.csv"\n(.*?)```', page, re.DOTALL)
+    assert script is not None
+    assert devices is not None
+    (folder / "make_home.py").write_text(script[1], "utf-8")
+    (folder / "home.devices.csv").write_text(devices[1], "utf-8")
+    subprocess.run([sys.executable, "make_home.py"], cwd=folder, check=True, timeout=60)
+    return folder / "home.events.csv"
+
+
+def replay_example() -> str:
+    alarms: list[Notify] = []
+    with TemporaryDirectory() as folder:
+        summary = replay([tutorial_home(Path(folder))], on_alarm=alarms.append).line()
+    summary["events_per_s"] = 10_000  # the only figure that differs from run to run
+    lines = (json.dumps(line, ensure_ascii=False) for line in (alarm_line(alarms[0]), summary))
+    return "```json\n{}\n{}\n```\n".format(*lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "command line": command_line,
+    "guardrails": guardrail_table,
+    "habits": habit_table,
+    "journal schema": journal_schema,
+    "learning limits": learning_limits,
+    "limits": limits,
+    "refusals": refusals,
+    "replay example": replay_example,
+    "rule limits": rule_limits,
+    "vocabulary": vocabulary,
+    "worked example": worked_example,
+    "zigbee2mqtt": zigbee_properties,
+}
+
+
+def write() -> None:
+    """Write every part anew, wherever it stands."""
+    for path in pages():
+        text = path.read_text("utf-8")
+        new = PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}{found[4]}", text)
+        if new != text:
+            path.write_text(new, "utf-8")
+            print(path.relative_to(REPOSITORY))
+
+
+if __name__ == "__main__":
+    write()
