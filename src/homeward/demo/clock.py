@@ -17,25 +17,27 @@ class DemoClock:
     def __init__(self, start: datetime, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._since = (start, seconds(), 0.0)
+        self._until: datetime | None = None
 
     @property
     def pace(self) -> float:
         """Seconds at home in one real second."""
         return self._since[2]
 
-    def go(self, pace: float) -> None:
-        """Go on from here at another pace; zero stops.
+    def go(self, pace: float, until: datetime | None = None) -> None:
+        """Go on from here at another pace; zero stops. Time waits at ``until`` for the next word.
 
         Raises:
             ValueError: the pace is negative or not finite.
         """
         if not 0 <= pace < inf:
             raise ValueError(f"a pace of {pace}: time goes forwards, and not at once")
-        self._since = (self.now(), self._seconds(), pace)
+        self._since, self._until = (self.now(), self._seconds(), pace), until
 
     def now(self) -> datetime:
         began, real, pace = self._since
-        return began + timedelta(seconds=(self._seconds() - real) * pace)
+        now = began + timedelta(seconds=(self._seconds() - real) * pace)
+        return now if self._until is None else max(began, min(now, self._until))
 
     def seconds_until(self, at: datetime) -> float:
         """Real seconds, at the present pace; infinitely many while the clock stands."""

@@ -25,12 +25,12 @@ from homeward.demo.household import DEVICES, simulate
 from homeward.demo.story import Story
 
 SEED: Final = 7
-START: Final = datetime(2026, 5, 6, 20, 45, tzinfo=UTC)
+START: Final = datetime(2026, 5, 6, 20, 30, tzinfo=UTC)
 """The home's own time at the beginning: always the same Wednesday evening, so that everybody sees the same story."""
 
 WEEK: Final = timedelta(weeks=1)
 WEEKS: Final = 8
-INTRUDER_AFTER: Final = timedelta(hours=5, minutes=55)
+INTRUDER_AFTER: Final = timedelta(hours=6, minutes=10)
 """Until 02:40."""
 
 SIREN_SECONDS, LIGHT_SECONDS = 45, 90

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any, Final
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from homeward.core.event import Event
@@ -93,12 +93,18 @@ class LiveDevices:
         self._publish(self._states.change(moment.device, moment.property, moment.value))
 
     def tell_all(self) -> None:
-        """Say every state, retained: whoever subscribes later knows how things are."""
-        for said in self._states.all():
-            self._publish(said)
+        """Say every state, retained: whoever subscribes later knows how things are. Waits for the broker.
 
-    def _publish(self, said: tuple[str, bytes]) -> None:
-        self._client.publish(*said, qos=1, retain=True)
+        Raises:
+            MqttError: the broker has not confirmed in time.
+        """
+        for message in [self._publish(said) for said in self._states.all()]:
+            message.wait_for_publish(CONNECT_SECONDS)
+            if not message.is_published():
+                raise MqttError("the broker does not take what the devices say")
+
+    def _publish(self, said: tuple[str, bytes]) -> MQTTMessageInfo:
+        return self._client.publish(*said, qos=1, retain=True)
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         # In paho's thread: the loop's own thread changes states.
@@ -118,8 +124,12 @@ class LiveDevices:
 
 
 @asynccontextmanager
-async def live_devices(broker: MqttSettings, past: Iterable[Moment] = ()) -> AsyncIterator[LiveDevices]:
+async def live_devices(
+    broker: MqttSettings, past: Iterable[Moment] = (), *, patience: float = CONNECT_SECONDS
+) -> AsyncIterator[LiveDevices]:
     """The devices as the past left them, connected to the broker until the end of the block.
+
+    ``patience`` is how many seconds the broker may take to let them in.
 
     Raises:
         MqttError: the broker does not let them in.
@@ -144,10 +154,10 @@ async def live_devices(broker: MqttSettings, past: Iterable[Moment] = ()) -> Asy
     try:
         await asyncio.to_thread(_connect, client, broker)
         try:
-            await asyncio.wait_for(granted.wait(), CONNECT_SECONDS)
+            await asyncio.wait_for(granted.wait(), patience)
         except TimeoutError:
             raise MqttError(f"{broker.host}:{broker.port}: the devices are not let in") from None
-        devices.tell_all()
+        await asyncio.to_thread(devices.tell_all)
         yield devices
     finally:
         client.disconnect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from heapq import merge
 from itertools import pairwise, takewhile
@@ -15,8 +16,11 @@ from homeward.demo.devices import LiveDevices
 from homeward.demo.household import Moment, simulate
 from homeward.demo.intruder import strange_nights
 
-QUIET_SECONDS: Final = 1.5
+QUIET_SECONDS: Final = 2.0
 """So long (in real seconds) nothing may happen: quiet hours go by faster than busy ones."""
+
+LINGER_SECONDS: Final = 0.25
+"""What was said has to arrive before a quiet hour flies by."""
 
 WATCH_SECONDS: Final = 40.0
 """So long at least time goes at its real pace once something strange has begun …"""
@@ -59,21 +63,24 @@ class Story:
             self._devices.tell(moment)
 
     async def _wait_until(self, at: datetime) -> None:
-        commanded = self._devices.commanded
+        """Let time pass until then, at a pace that is chosen anew whenever something happened."""
+        commanded, lingers = self._devices.commanded, time.monotonic() + LINGER_SECONDS
         while (left := (at - self._clock.now()).total_seconds()) > 0:
-            until = self._slow_until()
             commanded.clear()
-            self._clock.go(1.0 if until > 0 else max(self._rate, left / QUIET_SECONDS))
-            wait = self._clock.seconds_until(at)
-            if until > 0:
-                wait = min(wait, until)
-            try:
-                await asyncio.wait_for(commanded.wait(), wait)
-            except TimeoutError:
-                continue
+            slow, linger = self._slow_seconds(), lingers - time.monotonic()
+            if slow > 0:
+                pace, longest = 1.0, slow
+            elif linger > 0:
+                pace, longest = self._rate, linger
+            else:
+                pace, longest = max(self._rate, left / QUIET_SECONDS), QUIET_SECONDS
+            self._clock.go(pace, at)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(self._clock.seconds_until(at), longest)):
+                    await commanded.wait()
 
-    def _slow_until(self) -> float:
-        """How many seconds of real pace are left to wait for, as things stand; not above zero when it is over."""
+    def _slow_seconds(self) -> float:
+        """How long time still goes at its real pace, as things stand; not above zero when that is over."""
         if self._slow_since is None:
             return 0.0
         passed = time.monotonic() - self._slow_since
@@ -87,7 +94,8 @@ def _real_seconds(start: datetime, end: datetime, rate: float, seed: int) -> flo
     """How long it takes until then, quiet hours shortened."""
     usual = (moment.at for moment in simulate(start, None, seed) if moment.at > start)
     times = [start, *takewhile(lambda at: at < end, usual), end]
-    return sum(min((b - a).total_seconds() / rate, QUIET_SECONDS) for a, b in pairwise(times))
+    longest = QUIET_SECONDS + LINGER_SECONDS
+    return sum(min((b - a).total_seconds() / rate, longest) for a, b in pairwise(times))
 
 
 def _usual(start: datetime, seed: int) -> Iterator[tuple[Moment, bool]]:
