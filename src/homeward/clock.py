@@ -43,7 +43,9 @@ class GuardClock:
         self._wall, self._seconds = wall, seconds
         self._began = seconds()
         now = wall()
-        self._base = now if last_at is None else max(now, last_at)
+        begin = now if last_at is None else max(now, last_at)
+        # Up to the next whole millisecond, in which the engine counts: cut down to that, it is not before last_at.
+        self._base = begin + timedelta(microseconds=-begin.microsecond % 1000)
 
     def now(self) -> datetime:
         return self._base + timedelta(seconds=self._seconds() - self._began)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from homeward import __version__, inbox
-from homeward.clock import ClockWatch, GuardClock
+from homeward.clock import Clock, ClockWatch, GuardClock
 from homeward.core.effects import Action, Apply, Effect, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback, Health, Input
@@ -70,12 +70,19 @@ async def _close(events: AsyncIterator[Event | Health]) -> None:
         await close()
 
 
-async def watch_clock(clock: GuardClock, send: Callable[[Input], Awaitable[None]]) -> None:
-    """Tell when the wall clock jumps, and that it has stood still again."""
-    watch = ClockWatch(clock)
+async def watch_clock(
+    clock: Clock, send: Callable[[Input], Awaitable[None]], look_again: Callable[[], object]
+) -> None:
+    """Tell when the wall clock jumps, and that it has stood still again.
+
+    ``look_again`` is called at every look: deadlines are slept towards by the system's timers, which stand still
+    while the machine sleeps (the guard's clock does not), and know nothing of a clock that changes its pace.
+    """
+    watch = ClockWatch(clock) if isinstance(clock, GuardClock) else None
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        news = watch.look()
+        look_again()
+        news = None if watch is None else watch.look()
         if news is not None:
             up, detail, offset_ms = news
             await send(Health(at=clock.now(), subject="clock", up=up, detail=detail, offset_ms=offset_ms))

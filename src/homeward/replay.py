@@ -123,7 +123,7 @@ def replay(
         try:
             if journal.last_at is not None:
                 raise FileError(f"{folder}: holds a journal already; name a new folder")
-            return _Replay(Guard(journal), settings, on_alarm, on_rows).run(in_order(files))
+            return _Replay(Guard(journal), settings, on_alarm, on_rows).run(_in_order(files))
         finally:
             journal.close()
 
@@ -170,7 +170,11 @@ class _Replay:
         return self._summary(rows, first, time.perf_counter() - began)
 
     def _take(self, batch: Sequence[Input]) -> None:
-        for effect in self._guard.process(batch):
+        try:
+            effects = self._guard.process(batch)
+        except ValueError as error:  # a lone surrogate in JSON, say
+            raise FileError(f"a row near {batch[-1].at}: {error}; leave it out") from None
+        for effect in effects:
             if isinstance(effect, Notify) and effect.interrupts:
                 self._alarms.append(self._days.date(effect.at))
                 self._on_alarm(effect)
@@ -205,8 +209,7 @@ def _one_home(files: Sequence[Path]) -> Home:
     return Home(name=first.name, timezone=first.timezone, devices=tuple(devices.values()))
 
 
-def in_order(files: Sequence[Path]) -> Iterator[Event]:
-    """The rows of several files of one home, in time order. Raises `FileError` while they are read."""
+def _in_order(files: Sequence[Path]) -> Iterator[Event]:
     if len(files) == 1:
         return read_events(files[0])
     return heapq.merge(*map(read_events, files), key=lambda event: event.at)

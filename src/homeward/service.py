@@ -128,9 +128,11 @@ class Service:
         out, nothing new is done) and is written when there is space again.
 
         Raises:
-            JournalError: too much waits to be written; the input was not taken in.
+            JournalError: too much waits to be written, or the guard is stopping; the input was not taken in.
             ValueError: the input cannot be written down at all; it was not taken in.
         """
+        if self._stopping:
+            raise JournalError("the guard is stopping; say it again when it is back")
         if not isinstance(item, Event) and len(self.guard.unwritten) > UNWRITTEN_LIMIT:
             raise JournalError("the journal cannot be written, and too much waits for it; make space on the disk")
         done: asyncio.Future[list[Effect]] = asyncio.get_running_loop().create_future()
@@ -188,8 +190,7 @@ class Service:
                 await self._put(_Waiting(item, source), self._events)
 
             feeders.append(supervise(source, receive, self._counts))
-        if isinstance(self.clock, GuardClock):
-            feeders.append(watch_clock(self.clock, send))
+        feeders.append(watch_clock(self.clock, send, self._wake.set))
         if self._inbox is not None:
             feeders.append(collect_notes(self._inbox, self.submit, self._counts))
         if self._orphans:

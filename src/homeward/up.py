@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from homeward.clock import Clock, GuardClock
 from homeward.config import Config, ConfigError
@@ -17,18 +20,19 @@ from homeward.dashboard.app import PageServer, create_app
 from homeward.dashboard.security import enter_path, load_or_create_key
 from homeward.guard import Guard, backfill
 from homeward.journal import Journal
-from homeward.replay import in_order
 from homeward.responders import Responder
 from homeward.responders.dry_run import DryRun
 from homeward.responders.mqtt import CLIENT_SUFFIX, MqttResponder
 from homeward.service import Service
 from homeward.sources import Source
-from homeward.sources.files import LastStates
+from homeward.sources.files import FileError, LastStates, read_events, read_home
 from homeward.sources.mqtt import MqttSource
 
 INBOX: Final = "inbox"
 MQTT: Final = "mqtt"
 """The name of the source and of the responder that speak to the broker."""
+
+Progress = Callable[[], object]
 
 
 def nothing(_what: str) -> None:
@@ -63,15 +67,8 @@ async def run(
         clock = make_clock(journal.last_at)
         guard = await asyncio.to_thread(Guard.resume, journal, lambda: on_progress("journal"))
         if journal.last_at is None or guard.engine.state.backfill:
-            events = _history(config.history) if history is None else history
-            await asyncio.to_thread(
-                backfill,
-                guard,
-                events,
-                config.settings,
-                until=clock.now(),
-                on_event=lambda: on_progress("history"),
-            )
+            events = _history(config.history, config.settings.timezone) if history is None else history
+            await asyncio.to_thread(_learn, guard, events, config, clock.now(), lambda: on_progress("history"))
         service = Service(
             guard,
             config.settings,
@@ -84,6 +81,13 @@ async def run(
         server = PageServer(app, host=config.page_host, port=config.page_port)
         on_ready(f"http://{_host(config)}:{config.page_port}{enter_path(key)}")
         await _together(service, server, listening)
+
+
+def _learn(guard: Guard, events: Iterable[Event], config: Config, until: datetime, on_event: Progress) -> None:
+    try:
+        backfill(guard, events, config.settings, until=until, on_event=on_event)
+    except ValueError as error:
+        raise FileError(f"{config.file}: history.files: {error}; leave that row out") from None
 
 
 async def _together(service: Service, server: PageServer, listening: socket.socket) -> None:
@@ -143,5 +147,21 @@ def _responders(config: Config) -> list[Responder]:
     return responders
 
 
-def _history(files: Iterable[Path]) -> Iterable[Event]:
-    return filter(LastStates().changed, in_order(tuple(files)))
+def _history(files: Sequence[Path], timezone: str) -> Iterator[Event]:
+    """The changes in the files, in time order, with their times in UTC.
+
+    A file's times are of the home's own clock, unless the table beside it names a zone (see `sources.files`).
+    """
+    zone, changed = ZoneInfo(timezone), LastStates().changed
+    local = {path: read_home(path).timezone == "UTC" for path in files}
+    streams = (_in_utc(read_events(path), zone) if local[path] else read_events(path) for path in files)
+    return filter(changed, heapq.merge(*streams, key=lambda event: event.at))
+
+
+def _in_utc(events: Iterable[Event], zone: ZoneInfo) -> Iterator[Event]:
+    """Times that were taken as written, as what they are on the clock of a zone. They still do not go back."""
+    last = datetime.min.replace(tzinfo=UTC)
+    for event in events:
+        happened = (event.happened or event.at).replace(tzinfo=zone).astimezone(UTC)
+        last = max(last, happened)
+        yield replace(event, at=last, happened=happened)

@@ -40,7 +40,7 @@ def check(chosen: argparse.Namespace) -> int:
     config = load(chosen.file)
     settings = config.settings
     print(f"{chosen.file}: fine")
-    print(f"  {settings.place} in {settings.timezone}, at most {settings.budget:g} alarms a week")
+    print(f"  {settings.place} in {settings.timezone}, budget of alarms: {settings.budget:g} a week")
     print(f"  {_many(len(settings.devices), 'device')}, {_many(len(settings.responses), 'response')}")
     for response in settings.responses:
         ends = "ends by itself" if response.minutes is None else f"for {response.minutes:g} minutes"
@@ -187,10 +187,11 @@ def bench_quiet(chosen: argparse.Namespace) -> int:
 
     if not chosen.data.is_dir():
         raise FileError(f"{chosen.data}: no such folder; give one with *.events.csv.gz files: --data DIR")
+    place = None if chosen.write is None else _Place(chosen.write, "bench quiet")
     with progress.share("bench quiet", "runs") as show:
         result = quiet.run(chosen.data, seed=chosen.seed, progress=lambda done, all_, _what: show(done, all_))
-    if chosen.write is not None:
-        _write_figures(chosen.write, "bench quiet", quiet.markdown(result))
+    if place is not None:
+        place.write(quiet.markdown(result))
     print(json.dumps(result, sort_keys=True) if chosen.json else quiet.table(result))
     return OK
 
@@ -204,14 +205,24 @@ def _many(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _write_figures(path: Path, name: str, figures: str) -> None:
-    """Put figures between the marks of a document, so that no number in it was typed by hand."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    try:
-        before, _, rest = path.read_text("utf-8").partition(begin)
-        _, found, after = rest.partition(end)
+class _Place:
+    """The place for figures in a document, between two marks, so that no number in it was typed by hand."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path, self._begin, self._end = path, f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        self._parts()
+
+    def write(self, figures: str) -> None:
+        before, after = self._parts()
+        self._path.write_text(f"{before}{self._begin}\n{figures.rstrip()}\n{self._end}{after}", "utf-8")
+
+    def _parts(self) -> tuple[str, str]:
+        """What stands before and after. Raises `FileError` where there is no such place."""
+        try:
+            before, _, rest = self._path.read_text("utf-8").partition(self._begin)
+        except OSError as error:
+            raise FileError(f"{self._path}: {error.strerror}") from None
+        _, found, after = rest.partition(self._end)
         if not found:
-            raise FileError(f"{path}: has no place for the figures; write {begin} and {end} where they belong")
-        path.write_text(f"{before}{begin}\n{figures.rstrip()}\n{end}{after}", "utf-8")
-    except OSError as error:
-        raise FileError(f"{path}: {error.strerror}") from None
+            raise FileError(f"{self._path}: has no place for the figures; write {self._begin} and {self._end} there")
+        return before, after

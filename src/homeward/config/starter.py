@@ -83,7 +83,8 @@ port = 8480
 # topic = "zigbee2mqtt/hall_light/set"
 # payloads = { on = '{"state": "ON"}', off = '{"state": "OFF"}' }
 
-# Recorded history of this home, learned from once, before the first day.
+# Recorded history of this home, learned from once, before the first day. Its times are of the home's own clock,
+# unless a table 2024.home.json beside it says {"home": "…", "clock": "utc", "timezone": "Europe/Berlin"}.
 # [history]
 # files = ["2024.events.csv.gz"]
 """
