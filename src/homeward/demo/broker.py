@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import secrets
-import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter
 from amqtt.broker import Broker
 from amqtt.contexts import Action
-from amqtt.errors import BrokerError
 from amqtt.plugins.base import BaseTopicPlugin
 from amqtt.session import Session
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -22,10 +22,10 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from homeward.sources.mqtt import MqttSettings
 from homeward.sources.topics import matches
 
-LOGGERS: Final = ("amqtt", "transitions")
-TRIES: Final = 5
-"""Free ports that somebody else may take before we do."""
+log = logging.getLogger(__name__)
 
+LOGGERS: Final = ("amqtt", "transitions")
+LISTENER: Final = "default"
 Rights = Mapping[str, Mapping[str, list[str]]]
 """By user: the topic filters that it may ``read`` and ``write``."""
 
@@ -96,14 +96,58 @@ async def broker_in_the_box(folder: Path, rights: Rights) -> AsyncIterator[Broke
     for name in LOGGERS:  # clients that come and go are its warnings; what matters is raised
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        broker, port = await _started(file, rights)
+        broker = Broker(_configuration(file, rights))
+        await broker.start()
         try:
-            yield BrokerInTheBox(port, passwords)
+            async with _listening(broker) as port:
+                yield BrokerInTheBox(port, passwords)
         finally:
             await broker.shutdown()
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+@asynccontextmanager
+async def _listening(broker: Any) -> AsyncIterator[int]:
+    """Take connections on a free loopback port; at the end all are closed, which amqtt leaves undone."""
+    open_connections: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_connections.add(task)
+        try:
+            await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), LISTENER)
+        except Exception as error:  # whatever a client did, the others are served on
+            log.warning("a client of the broker in the box was let go: %r", error)
+        finally:
+            open_connections.discard(task)
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
+        for task in open_connections:
+            task.cancel()
+        if open_connections:
+            await asyncio.wait(open_connections)
+
+
+def _configuration(file: Path, rights: Rights) -> dict[str, Any]:
+    permissions = f"{Permissions.__module__}.{Permissions.__qualname__}"
+    return {
+        "listeners": {LISTENER: {"type": "external"}},
+        "plugins": {
+            "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(file)},
+            permissions: {"rights": {user: {way: list(one[way]) for way in one} for user, one in rights.items()}},
+        },
+    }
 
 
 def _write_passwords(file: Path, passwords: Mapping[str, str]) -> None:
@@ -112,36 +156,3 @@ def _write_passwords(file: Path, passwords: Mapping[str, str]) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as lines:
         lines.writelines(f"{user}:{hasher.hash(password)}\n" for user, password in passwords.items())
-
-
-async def _started(file: Path, rights: Rights) -> tuple[Any, int]:
-    for left in reversed(range(TRIES)):
-        port = free_port()
-        broker = Broker(
-            {
-                "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-                "plugins": {
-                    "amqtt.plugins.authentication.FileAuthPlugin": {"password_file": str(file)},
-                    f"{Permissions.__module__}.{Permissions.__qualname__}": {
-                        "rights": {
-                            user: {way: list(topics) for way, topics in one.items()} for user, one in rights.items()
-                        }
-                    },
-                },
-            }
-        )
-        try:
-            await broker.start()
-        except BrokerError:
-            if not left:
-                raise
-            continue
-        return broker, port
-    raise AssertionError("unreachable")
-
-
-def free_port() -> int:
-    """A loopback port that is free at this moment."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-    return port

@@ -12,13 +12,14 @@ import json
 import os
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from homeward import up
 from homeward.config import FILE_NAME, PAGE_PORT, load
-from homeward.demo.broker import BrokerInTheBox, broker_in_the_box, free_port
+from homeward.demo.broker import BrokerInTheBox, broker_in_the_box
 from homeward.demo.clock import DemoClock
 from homeward.demo.devices import COMMANDS, STATES, events, live_devices
 from homeward.demo.household import DEVICES, simulate
@@ -58,9 +59,9 @@ async def run(
 ) -> None:
     """Run the demonstration until cancelled. All that it keeps lies in ``folder``, which the caller removes.
 
-    ``port`` is the page's; another one is taken where it is not free. ``rate`` is how many seconds at home pass in
-    one, while nothing is wrong. The intruder comes so long after the start (in the home's own time), by default at
-    02:40 of the first night. ``open_link`` is given the page's link.
+    ``port`` is the page's; where it is not free another one is taken (0: any). ``rate`` is how many seconds at home
+    pass in one, while nothing is wrong. The intruder comes so long after the start (in the home's own time), by
+    default at 02:40 of the first night. ``open_link`` is given the page's link.
 
     Raises:
         BrokerError: the broker in the box cannot be started.
@@ -109,11 +110,12 @@ async def _first_of(*work: Coroutine[Any, Any, None]) -> None:
 
 
 def _page_port(wanted: int) -> int:
-    try:
-        with socket.create_server(("127.0.0.1", wanted)):
-            return wanted
-    except OSError:
-        return free_port()
+    """The port that is wanted, or else a free one."""
+    for port in (wanted, 0):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)) as probe:
+            free: int = probe.getsockname()[1]
+            return free
+    raise OSError("no port is free on 127.0.0.1")
 
 
 def _welcome(past: int, seconds: float) -> str:
