@@ -221,7 +221,7 @@ class SmallHome:
         device, action = activity.split(" ")
         seen = self.profile.observe(device, action, ms, ms)
         assessed = self.profile.assess(seen)
-        self.profile.note_visit(ms, ms, assessed.score, seen.guarded)
+        self.profile.note_visit(ms, ms // profile.DAY, assessed.score, seen.guarded)
         return seen, assessed
 
     def night(self) -> tuple[Observation, Assessment]:
