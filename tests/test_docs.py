@@ -34,7 +34,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 HOMEWARD = re.compile(r"^(?:\S*/)?homeward +")
 
 PAGES = [str(path.relative_to(REPOSITORY)) for path in pages()]
-SECTIONS = {
+SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[home]": tables.HomeSection,
     "[page]": tables.PageSection,
     "[mqtt]": tables.MqttSection,
