@@ -253,7 +253,7 @@ async def test_a_lease_that_was_open_at_a_crash_is_ended_after_it(journal: Journ
         shutil.copytree(journal.path.parent, tmp_path / "crash")
     with Journal(tmp_path / "crash") as left:
         after = TwinResponder()
-        clock = Clock(START + timedelta(minutes=11))
+        clock = Clock(START + timedelta(minutes=10, seconds=10))
         async with running(Service(Guard.resume(left), SETTINGS, responders=[after], clock=clock)) as up:
             await until(lambda: up.guard.engine.leases["i1-1"].status == "ended")
         assert after.steps == ["revert"]

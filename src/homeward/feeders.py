@@ -96,16 +96,16 @@ async def collect_notes(
         for path, note in await asyncio.to_thread(lambda: list(inbox.collect(folder))):
             if isinstance(note, InboxError):
                 log.warning("refused: %s", note)
-                counters["notes_refused"] += 1
                 await asyncio.to_thread(inbox.refuse, path)
+                counters["notes_refused"] += 1
                 continue
             try:
                 await submit(_meant(note))
             except Exception as error:
                 log.warning("%s waits: %s", path, one_line(error))
                 continue
-            counters["notes"] += 1
             await asyncio.to_thread(path.unlink, missing_ok=True)
+            counters["notes"] += 1
         await asyncio.sleep(NOTES_SECONDS)
 
 
