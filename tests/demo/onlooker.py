@@ -20,6 +20,7 @@ class Onlooker:
     def __init__(self, settings: MqttSettings) -> None:
         self.received: queue.Queue[tuple[str, bytes, bool]] = queue.Queue()
         self._connected, self._granted = threading.Event(), queue.Queue[bool]()
+        self._heard: list[tuple[str, bytes]] = []
         self.let_in: bool | None = None
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id, reconnect_on_failure=False)
         if settings.username is not None:
@@ -55,9 +56,10 @@ class Onlooker:
         return self.received.get(timeout=seconds)
 
     def hears(self, topic: str, payload: bytes) -> None:
-        """Wait for a message among others."""
-        while (heard := self.next())[:2] != (topic, payload):
-            assert heard
+        """Wait for a message among others; different topics may come in any order."""
+        while (topic, payload) not in self._heard:
+            self._heard.append(self.next()[:2])
+        self._heard.remove((topic, payload))
 
     def close(self) -> None:
         self._client.disconnect()

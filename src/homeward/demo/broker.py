@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,32 +111,33 @@ async def broker_in_the_box(folder: Path, rights: Rights) -> AsyncIterator[Broke
 @asynccontextmanager
 async def _listening(broker: Any) -> AsyncIterator[int]:
     """Take connections on a free loopback port; at the end all are closed, which amqtt leaves undone."""
-    open_connections: set[asyncio.Task[None]] = set()
+    open_connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        open_connections.add(task)
+        open_connections[task] = writer
         try:
             await broker.external_connected(StreamReaderAdapter(reader), StreamWriterAdapter(writer), LISTENER)
+        except asyncio.CancelledError:
+            pass  # the box is being closed; asyncio would report a cancelled connection as an error
         except Exception as error:  # whatever a client did, the others are served on
             log.warning("a client of the broker in the box was let go: %r", error)
         finally:
-            open_connections.discard(task)
             writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
+            del open_connections[task]
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        await server.wait_closed()
-        for task in open_connections:
+        for task, writer in list(open_connections.items()):
             task.cancel()
-        if open_connections:
-            await asyncio.wait(open_connections)
+            await asyncio.wait({task})
+            writer.transport.abort()
+        await asyncio.sleep(0)  # a transport closes in the loop's next turn
+        await server.wait_closed()
 
 
 def _configuration(file: Path, rights: Rights) -> dict[str, Any]:
