@@ -165,7 +165,9 @@ HOME = Settings(
     responses=(
         Response(name="howl", device="siren", command="on", when=("entrance", "rule:new client"), restore="off"),
         Response(name="lock up", device="lock", command="lock", when=("entrance",), minutes=None),
-        Response(name="light up", device="lamp", command="on", when=("rule:new client",), minutes=3.3, restore="off"),
+        Response(
+            name="light up", device="lamp", command="on", when=("rule:new client",), minutes=10 / 3, restore="off"
+        ),
         Response(name="let in", device="lock", command="unlock", when=("entrance",), minutes=5.0, restore="lock"),
         Response(name="flip", device="lamp", command="toggle", when=("entrance",), minutes=5.0, restore="toggle"),
         Response(name="hush", device="smoke", command="off", when=("entrance",), minutes=5.0, restore="on"),

@@ -115,7 +115,8 @@ class LeaseBook:
             device=response.device,
             command=response.command,
             restore=None if earlier == response.command else response.restore,
-            ends=None if response.minutes is None else now + timedelta(minutes=response.minutes),
+            # In whole milliseconds, as the guard's clock counts: a deadline between two of them could not be met.
+            ends=None if response.minutes is None else now + timedelta(milliseconds=round(response.minutes * 60_000)),
         )
         lease = state.leases[action.id] = Lease(action=action, opened=now)
         state.opened.append(now)

@@ -1,0 +1,70 @@
+"""The habits: keys that are the same everywhere, symbols that know their neighbours."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import hostile_text
+
+from homeward.core.behaviour.habits import (
+    FIELDS,
+    HABITS,
+    LINE_CELLS,
+    PAUSES,
+    RING_CELLS,
+    contexts,
+    name_key,
+    pause_bucket,
+)
+from homeward.core.behaviour.table import WEIGHT
+
+KEYS = st.lists(st.integers(0, (1 << 60) - 1), min_size=len(FIELDS), max_size=len(FIELDS))
+
+
+def test_a_name_has_the_same_key_on_every_machine() -> None:
+    assert name_key("device", "front door") == 568_109_980_538_165_668
+    assert name_key("device", "front door") != name_key("type", "front door")
+
+
+@given(hostile_text, hostile_text)
+def test_every_name_has_a_key_of_sixty_bits(one: str, other: str) -> None:
+    assert 0 <= name_key(one, other) < 1 << 60
+
+
+def test_neighbouring_half_hours_share_what_one_event_weighs() -> None:
+    assert all(sum(weight for _, weight in cells) == WEIGHT for cells in RING_CELLS)
+    assert RING_CELLS[0] == ((46, 26), (47, 51), (0, 102), (1, 51), (2, 26))
+
+
+def test_neighbouring_pauses_share_what_one_event_weighs_and_the_ends_keep_theirs() -> None:
+    assert all(sum(weight for _, weight in cells) == WEIGHT for cells in LINE_CELLS)
+    assert LINE_CELLS[10] == ((9, 64), (10, 128), (11, 64))
+    assert all(0 <= symbol < PAUSES for cells in LINE_CELLS for symbol, _ in cells)
+
+
+@given(st.integers(0, 1 << 60), st.integers(0, 1 << 60))
+def test_a_longer_pause_never_has_a_smaller_bucket(one: int, other: int) -> None:
+    short, long = sorted((one, other))
+    assert 0 <= pause_bucket(short) <= pause_bucket(long) < PAUSES
+
+
+def test_buckets_of_pauses_are_half_octaves() -> None:
+    assert [pause_bucket(ms) for ms in (0, 249, 250, 500, 750, 1000, 1500, 2000)] == [0, 0, 1, 3, 4, 5, 6, 7]
+    assert pause_bucket(40 * 86_400_000) == PAUSES - 1
+
+
+@given(KEYS)
+def test_every_context_has_a_key_of_its_own(fields: list[int]) -> None:
+    found = contexts(fields)
+    assert [len(keys) for keys in found] == [len(habit.given) for habit in HABITS]
+    keys = [key for of_habit in found for key in of_habit]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_last_two_things_are_told_apart_from_the_same_two_in_the_other_order() -> None:
+    one, other = name_key("a"), name_key("b")
+    fields = [0] * len(FIELDS)
+    turned = list(fields)
+    fields[FIELDS.index("previous")], fields[FIELDS.index("before")] = one, other
+    turned[FIELDS.index("previous")], turned[FIELDS.index("before")] = other, one
+    assert contexts(fields)[0][2] != contexts(turned)[0][2]
