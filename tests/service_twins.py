@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,9 @@ SETTINGS = Settings(
     ),
     responses=(LAMP,),
 )
+
+BRIEFLY = replace(SETTINGS, responses=(replace(LAMP, minutes=0.03),))
+"""The same home, where the lamp is lit for less than two seconds."""
 
 
 def event(device: str = "door", action: str = "open", *, number: int = 0, **more: object) -> Event:

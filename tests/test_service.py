@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.service_twins import (
+    BRIEFLY,
     SETTINGS,
     START,
     Clock,
@@ -78,7 +79,7 @@ async def test_the_time_of_an_input_is_the_guards_own_and_never_goes_back(journa
 
 async def test_an_act_is_done_once_and_taken_back_when_its_time_is_over(journal: Journal) -> None:
     lamps = TwinResponder()
-    async with running(Service(Guard(journal), SETTINGS, responders=[lamps], clock=Clock(rate=1200))) as up:
+    async with running(Service(Guard(journal), BRIEFLY, responders=[lamps], clock=Clock())) as up:
         await up.submit(stranger())
         await until(lambda: lamps.steps == ["apply", "revert"])
         await until(lambda: all(lease.status == "ended" for lease in up.guard.engine.leases.values()))
@@ -90,7 +91,7 @@ async def test_an_act_is_done_once_and_taken_back_when_its_time_is_over(journal:
 
 async def test_a_revert_that_fails_is_asked_for_until_it_succeeds(journal: Journal) -> None:
     lamps = TwinResponder(failures={"revert": 3})
-    async with running(Service(Guard(journal), SETTINGS, responders=[lamps], clock=Clock(rate=600))) as up:
+    async with running(Service(Guard(journal), SETTINGS, responders=[lamps], clock=Clock(rate=20))) as up:
         await up.submit(stranger())
         await until(lambda: lamps.steps == ["apply"])
         await up.submit(stand_down())
