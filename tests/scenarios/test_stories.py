@@ -10,7 +10,7 @@ import pytest
 from tests.scenarios.story import HOME, LOCK, SIREN, Story, acts, alarms, records
 
 from homeward.core.engine import Engine, EngineState
-from homeward.core.inputs import Health
+from homeward.core.inputs import Answer, Health
 from homeward.core.settings import Response
 
 MINUTES = timedelta(minutes=1)
@@ -413,3 +413,15 @@ def test_an_answer_is_taken_once_and_never_about_blindness(home: Story) -> None:
     home.fails("disk")
     assert records(home.answers(home.incident.id, "yes"), "refused")
     assert records(home.answers("i999", "yes"), "refused") == ["i999: no such incident"]
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_what_interrupts_after_an_answer_can_be_answered_too(home: Story, answer: Answer) -> None:
+    home.intruder()
+    home.answers("i1", answer)
+    home.later(minutes=5)
+    (alarm,) = alarms(home.sees("back door", "open"))
+    assert alarm.incident != "i1"
+    assert home.engine.incidents["i1"].closed is not None
+    said = home.answers(alarm.incident, "yes")
+    assert records(said, "answered") == [f"{alarm.incident}: that was me: 1 observations learned"]

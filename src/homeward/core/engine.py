@@ -219,6 +219,9 @@ class Engine:
         """An event above the owner's threshold: tell it once, hold it back, and answer in proportion."""
         now = _time(self.state.at)
         incident = self._unusual_incident(seen, now)
+        if incident.answer is not None and self._incidents.is_news(incident, seen.device if seen.guarded else ""):
+            incident.closed = now  # what interrupts now needs an answer of its own
+            incident = self._open("unusual", now, seen.device, seen.action)
         self._describe(incident, seen, assessed)
         news = self._incidents.join(incident, now, seen.device if seen.guarded else "")
         effects += self._hold(seen, assessed.habit, incident)

@@ -90,13 +90,17 @@ class IncidentBook:
 
         The first does, and later each guarded device once: a decoy must not buy silence for the front door.
         """
+        news = self.is_news(incident, guarded)
         incident.events += 1
         incident.updated = now
-        news = incident.alarms == 0
-        if guarded and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT:
+        if guarded and news and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT:
             incident.guarded.append(guarded)
-            news = True
         return news
+
+    def is_news(self, incident: Incident, guarded: str = "") -> bool:
+        """Whether an unusual event (of a guarded device, when named) would deserve an interruption."""
+        fresh = bool(guarded) and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT
+        return fresh or incident.alarms == 0
 
     def alarm(self, incident: Incident, device: str, now: datetime) -> Notify:
         """Interrupt the owner."""
