@@ -90,8 +90,10 @@ def test_a_stranger_at_night_is_told_answered_and_taken_back(
     try:
         assert onlooker.listen("home/siren")
         assert onlooker.listen("cmd/#")
+        assert onlooker.listen("homeward/#")
         tab.goto(link)
         expect(tab.locator("body")).to_contain_text("This home is simulated")
+        onlooker.hears("homeward/14 Linden Road/status", b"online")
         expect(tab.locator("#event-rows tr").nth(3)).to_be_visible(timeout=REAL_PACE)
 
         incident = tab.locator(".card.command", has_text="front door open at 02:40")

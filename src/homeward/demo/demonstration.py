@@ -41,12 +41,15 @@ SIMULATED: Final = (
     "The broker, the messages, the guard and its answers are real."
 )
 
+ONLOOKER: Final = "onlooker"
+"""For whoever wants to listen in: it may read everything and write nothing."""
+
 RIGHTS: Final = {
     "guard": {"read": [f"{STATES}/#"], "write": [f"{COMMANDS}/#", "homeward/#"]},
     "devices": {"read": [f"{COMMANDS}/#"], "write": [f"{STATES}/#"]},
-    "onlooker": {"read": [f"{STATES}/#", f"{COMMANDS}/#", "homeward/#"], "write": list[str]()},
+    ONLOOKER: {"read": [f"{STATES}/#", f"{COMMANDS}/#", "homeward/#"], "write": list[str]()},
 }
-"""Who may do what at the broker. The onlooker is for whoever wants to listen in; its password lies in the folder."""
+"""Who may do what at the broker. The passwords lie in the folder, as ``USER-password``."""
 
 
 async def run(
@@ -78,7 +81,7 @@ async def run(
             ready = asyncio.Event()
 
             def greet(link: str) -> None:
-                print(_welcome(len(past), story.seconds_until_intruder), flush=True)
+                print(_welcome(len(past), intruder, story.seconds_until_intruder, broker), flush=True)
                 open_link(link)
                 ready.set()
 
@@ -118,18 +121,20 @@ def _page_port(wanted: int) -> int:
     raise OSError("no port is free on 127.0.0.1")
 
 
-def _welcome(past: int, seconds: float) -> str:
+def _welcome(past: int, intruder: datetime, seconds: float, broker: BrokerInTheBox) -> str:
+    password = broker.passwords[ONLOOKER]
     return f"""\
 It has learned from {past:,} changes. From now on everything is live, over a real MQTT broker in this process.
 
 What you will see on the page:
   at once    the end of an evening at home; time there goes much faster than yours
-  in {seconds:3.0f} s   it is 02:40, all are asleep, and somebody comes in by the front door; time slows down to yours
+  in {seconds:3.0f} s   it is {intruder:%H:%M} there, and somebody comes in by the front door; time slows down to yours
              The guard says why that is unusual, and switches on the siren and the light in the hall
   then       take it back with “That was me” or “Undo now”, or wait: the siren ends by itself after {SIREN_SECONDS} s,
              the light after {LIGHT_SECONDS} s
   later      the days go on, and every few nights something else is wrong
 
+To listen in: mosquitto_sub -p {broker.port} -u {ONLOOKER} -P {password} -v -t 'home/#' -t 'cmd/#'
 Nothing of it is kept: it ends with Ctrl-C. For your own home: homeward init
 Open this link (it holds the key of this page):
 """
