@@ -88,6 +88,21 @@ def test_a_journal_whose_writer_was_killed_mid_append_holds_whole_batches_and_go
         assert_holds_whole_batches(folder, 200, committed)
 
 
+def test_a_reader_that_opens_while_the_guard_writes_never_finds_damage(tmp_path: Path) -> None:
+    folder = tmp_path / "guard"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), "1"], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    ) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            for _ in range(1_000):
+                with Journal(folder, read_only=True) as reader:
+                    assert next(reader.entries(), None) is not None
+        finally:
+            child.kill()
+
+
 @pytest.fixture(scope="session")
 def shim(tmp_path_factory: pytest.TempPathFactory, need_program: Callable[[str, str], str]) -> Path:
     library = tmp_path_factory.mktemp("shim") / "fsync_shim.so"

@@ -73,9 +73,13 @@ class Journal:
         try:
             if not self._read_only:
                 files.make_durable(connection, self.path)
-            head = connection.execute("SELECT seq, at, link FROM head").fetchone()
-            end = connection.execute("SELECT seq, link FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-            if head is None or (head[0], head[2]) != (end or (0, chain.GENESIS)):
+            # In one statement: for a reader, between two of them the guard may have written.
+            row = connection.execute(
+                "SELECT head.seq, head.at, head.link, entries.seq, entries.link FROM head"
+                " LEFT JOIN entries ON entries.seq = (SELECT max(seq) FROM entries)"
+            ).fetchone()
+            head, end = (None, None) if row is None else (row[:3], row[3:])
+            if head is None or (head[0], head[2]) != ((0, chain.GENESIS) if end == (None, None) else end):
                 self._damage = "its last entry is not the one it ended with"
         except sqlite3.Error as error:
             if chain.no_room(error, self.path.parent):
