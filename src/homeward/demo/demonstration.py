@@ -22,7 +22,7 @@ from homeward.config import FILE_NAME, PAGE_PORT, load
 from homeward.demo.broker import BrokerInTheBox, broker_in_the_box
 from homeward.demo.clock import DemoClock
 from homeward.demo.devices import COMMANDS, STATES, events, live_devices
-from homeward.demo.household import DEVICES, simulate
+from homeward.demo.household import DEVICES, Moment, simulate
 from homeward.demo.story import Story
 
 SEED: Final = 7
@@ -52,6 +52,11 @@ RIGHTS: Final = {
 """Who may do what at the broker. The passwords lie in the folder, as ``USER-password``."""
 
 
+def what_was() -> list[Moment]:
+    """The weeks before the start."""
+    return list(itertools.takewhile(lambda one: one.at <= START, simulate(START - WEEKS * WEEK, None, SEED)))
+
+
 async def run(
     folder: Path,
     *,
@@ -72,7 +77,7 @@ async def run(
     """
     intruder = START + (INTRUDER_AFTER if intruder_after is None else intruder_after)
     clock = DemoClock(START)
-    past = list(itertools.takewhile(lambda one: one.at <= START, simulate(START - WEEKS * WEEK, None, SEED)))
+    past = what_was()
     print(f"Anna, Ben and Mia live in a simulated home. The guard learns {WEEKS} weeks of their days …", flush=True)
     async with broker_in_the_box(folder, RIGHTS) as broker:
         config = load(_write_configuration(folder, broker, _page_port(port)))
@@ -128,8 +133,8 @@ It has learned from {past:,} changes. From now on everything is live, over a rea
 
 What you will see on the page:
   at once    the end of an evening at home; time there goes much faster than yours
-  in {seconds:3.0f} s   it is {intruder:%H:%M} there, and somebody comes in by the front door; time slows down to yours
-             The guard says why that is unusual, and switches on the siren and the light in the hall
+  in {seconds:3.0f} s   it is {intruder:%H:%M} there, and somebody comes in by the front door. Time slows down,
+             the guard says why that is unusual, and switches on the siren and the light in the hall
   then       take it back with “That was me” or “Undo now”, or wait: the siren ends by itself after {SIREN_SECONDS} s,
              the light after {LIGHT_SECONDS} s
   later      the days go on, and every few nights something else is wrong
@@ -144,7 +149,7 @@ def _write_configuration(folder: Path, broker: BrokerInTheBox, port: int) -> Pat
     for user, password in broker.passwords.items():
         _write_secret(folder / f"{user}-password", password)
     file = folder / FILE_NAME
-    file.write_text("\n".join(_configuration(broker.port, port)) + "\n", encoding="utf-8")
+    file.write_text(configuration(broker.port, port), encoding="utf-8")
     return file
 
 
@@ -154,8 +159,13 @@ def _write_secret(path: Path, secret: str) -> None:
         file.write(secret)
 
 
+def configuration(broker_port: int, page_port: int) -> str:
+    """The demonstration's own ``homeward.toml``. Beside it lies ``guard-password``."""
+    return "\n".join(_configuration(broker_port, page_port)) + "\n"
+
+
 def _configuration(broker_port: int, page_port: int) -> Iterator[str]:
-    """The demonstration's own ``homeward.toml``. A JSON text without escapes is a TOML text."""
+    """Part by part. A JSON text without escapes is a TOML text."""
     yield f"""\
 [home]
 name = "14 Linden Road"

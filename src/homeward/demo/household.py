@@ -32,6 +32,9 @@ SHORT: Final = 20.0
 HOLD: Final = 120.0
 """How long a motion sensor says that somebody is there after it last saw a movement."""
 
+SETTLE: Final = 5.0
+"""Nothing is opened, seen or closed again so soon (seconds)."""
+
 ROOMS: Final = ("hall", "kitchen", "living room", "bathroom", "bedroom", "Mia's room", "study")
 _STILL: Final = frozenset({"living room", "bedroom", "Mia's room", "study"})
 """Rooms where people sit: one movement in 25 minutes; elsewhere one in 9."""
@@ -263,7 +266,7 @@ class _Day:
             self._set(ends, device, "state", "OFF")
 
     def _open(self, device: str, spans: Iterable[tuple[float, float]]) -> None:
-        for begins, ends in _merged(spans, 2.0):
+        for begins, ends in _merged(spans, SETTLE):
             self._set(begins, device, "contact", False)
             self._set(ends, device, "contact", True)
 
@@ -315,7 +318,7 @@ class _Day:
                 seen[stay.room].append(at)
                 at += rng.expovariate(1 / ((25 if stay.room in _STILL else 9) * MINUTE))
         for room, times in seen.items():
-            for begins, ends in _merged(((at, at + HOLD) for at in times), 0.0):
+            for begins, ends in _merged(((at, at + HOLD) for at in times), SETTLE):
                 self._set(begins, f"{room} motion", "occupancy", True)
                 self._set(ends, f"{room} motion", "occupancy", False)
 

@@ -72,7 +72,7 @@ def strange_nights(first: datetime, seed: int) -> Iterator[list[Moment]]:
     night, number = first, 0
     while True:
         night += timedelta(days=rng.randint(2, 4))
-        begins = night.replace(hour=0, minute=50) + timedelta(seconds=rng.uniform(0, 200 * 60))
+        begins = night.replace(hour=0, minute=50) + timedelta(seconds=rng.randrange(200 * 60))
         yield _moments(begins, LATER[number % len(LATER)](rng))
         number += 1
 
