@@ -15,7 +15,7 @@ from datetime import UTC
 from typing import Any, Final
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion
 
 from homeward.core.event import Event
 from homeward.demo.household import DEVICES, Moment, Value, at_rest
@@ -150,9 +150,13 @@ async def live_devices(
     def on_subscribe(*_: Any) -> None:
         loop.call_soon_threadsafe(granted.set)
 
-    client.on_connect, client.on_subscribe = on_connect, on_subscribe
+    def on_socket_open(_client: Client, _data: Any, opened: Any) -> None:
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    client.on_connect, client.on_subscribe, client.on_socket_open = on_connect, on_subscribe, on_socket_open
+    client.connect_async(broker.host, broker.port, keepalive=broker.keepalive)
+    client.loop_start()
     try:
-        await asyncio.to_thread(_connect, client, broker)
         try:
             await asyncio.wait_for(granted.wait(), patience)
         except TimeoutError:
@@ -162,12 +166,3 @@ async def live_devices(
     finally:
         client.disconnect()
         await asyncio.to_thread(client.loop_stop)
-
-
-def _connect(client: Client, broker: MqttSettings) -> None:
-    code = client.connect(broker.host, broker.port, keepalive=broker.keepalive)
-    sock = client.socket()
-    if code != MQTTErrorCode.MQTT_ERR_SUCCESS or not isinstance(sock, socket.socket):
-        raise MqttError(f"{broker.host}:{broker.port}: not reached ({code})")
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    client.loop_start()
