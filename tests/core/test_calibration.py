@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS, Calibration
+from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS, RAREST, Calibration
 from homeward.core.behaviour.table import BITS_CAP, WEIGHT
 
 HIGHEST = 4 * BITS_CAP
@@ -58,7 +58,8 @@ def test_a_p_value_counts_how_often_a_score_was_that_high_before() -> None:
     calibration = seen([1 << 8] * 90 + [20 << 8] * 9)
     assert calibration.p_value(20 << 8) == pytest.approx(0.1)
     assert calibration.p_value(0) == 1.0
-    assert 0 < calibration.p_value(60 << 8) < calibration.p_value(40 << 8) < 0.01
+    assert RAREST < calibration.p_value(24 << 8) < calibration.p_value(22 << 8) < calibration.p_value(20 << 8)
+    assert calibration.p_value(60 << 8) == RAREST
 
 
 @pytest.mark.parametrize(

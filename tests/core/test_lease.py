@@ -269,3 +269,9 @@ def test_leases_come_back_as_they_were() -> None:
     howling(leases)
     written = msgspec.msgpack.encode(leases.state)
     assert msgspec.msgpack.decode(written, type=LeaseState) == leases.state
+
+
+def test_a_lock_that_says_locked_is_the_echo_of_our_own_lock() -> None:
+    leases = book()
+    leases.take(LOCK_UP, "i1", 1, START)
+    assert tells(leases, "locked", START, device="lock")

@@ -161,7 +161,7 @@ def test_blindness_interrupts_once_and_says_when_it_sees_again(home: Story) -> N
     home.at("10:00")
     (alarm,) = alarms(home.fails("source:mqtt", "connection refused"))
     assert (alarm.kind, alarm.device) == ("blind", "source:mqtt")
-    assert alarm.reason == "blind: source:mqtt: connection refused"
+    assert alarm.reason == "blind: nothing is heard from mqtt: connection refused"
     assert home.incident.closed is None
     home.later(minutes=20)
     assert alarms(home.fails("source:mqtt")) == []
@@ -389,7 +389,7 @@ def test_what_is_refused_is_said_with_the_reason() -> None:
         " toggle siren: the guard never unlocks, opens or disarms, and never toggles",
         "on siren: an act needs an end and a way back, or must be one that ends by itself",
         "on siren: a lease lasts more than nothing and at most a day",
-        "lock front lock: a door or lock may only be locked, and stays so",
+        "lock front lock: a door or lock may only be locked, an alarm panel only armed, and stays so",
     ]
 
 

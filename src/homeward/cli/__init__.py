@@ -13,7 +13,7 @@ from homeward.cli.parser import parser
 from homeward.config import ConfigError
 from homeward.dashboard.security import KeyFileError
 from homeward.inbox import InboxError
-from homeward.journal import JournalError
+from homeward.journal import JournalError, JournalFull
 from homeward.say import SayError
 from homeward.sources.files import FileError
 
@@ -29,12 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = chosen.run(chosen)
         sys.stdout.flush()
+    except (SayError, JournalFull) as error:  # a disk may have space again: a restart may help
+        print(f"homeward: {error}", file=sys.stderr)
+        return PROBLEM
     except EXPECTED as error:
         print(f"homeward: {error}", file=sys.stderr)
         return USAGE
-    except SayError as error:
-        print(f"homeward: {error}", file=sys.stderr)
-        return PROBLEM
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough

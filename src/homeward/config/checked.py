@@ -14,15 +14,16 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeward.config.tables import ConfigError, DeviceSection, ResponseSection, Tables, TopicSection, read
+from homeward.core import rules
 from homeward.core.decision.guardrails import Situation, refusal
 from homeward.core.event import NAME_LIMIT
 from homeward.core.settings import Device, Response, Settings
 from homeward.core.vocabulary import ONE_SHOT, ROLES, TYPES
 from homeward.responders.mqtt import CommandTopic
 from homeward.sources.mqtt import MqttSettings
-from homeward.sources.topics import TopicRule, zigbee2mqtt
+from homeward.sources.topics import BROKER, TopicRule, zigbee2mqtt
 
-RULES: Final = frozenset({"rule:entrance while armed", "rule:flood", "rule:new client"})
+RULES: Final = frozenset(f"rule:{name}" for name in rules.NAMES)
 """What ``when`` of a response may say beside names, types and roles."""
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -146,6 +147,10 @@ class _Check:
                     f"{key}.name", f"{one.name!r} is there twice", "give every device a name of its own"
                 )
             found[one.name] = self._device(key, one)
+        if self._tables.mqtt is not None and any(
+            topic.format == "mosquitto_log" for topic in self._tables.mqtt.topic
+        ):
+            found.setdefault(BROKER, Device(name=BROKER, type="broker"))
         return found
 
     def _listed(self) -> Iterator[tuple[str, DeviceSection]]:

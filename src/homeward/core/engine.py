@@ -98,6 +98,11 @@ class Engine:
         return self.state.profile.young
 
     @property
+    def armed(self) -> bool:
+        """Whether the rule *entrance while armed* watches."""
+        return self.state.rules.armed
+
+    @property
     def now(self) -> datetime | None:
         """The largest ``at`` seen."""
         return _time(self.state.at) if self.state.at else None
@@ -275,9 +280,6 @@ class Engine:
         incident.reason = reason(self.state.profile.table, seen, habit)
 
     def _hold(self, seen: Observation, habit: int, incident: Incident) -> list[Effect]:
-        if incident.answer == "yes" and not seen.guarded:
-            self._profile.learn(seen)  # the owner has just said so, and nothing here needs guarding
-            return []
         self._count("held")
         return self._dropped(self._profile.hold(seen, habit, incident.id, self._day()))
 
@@ -351,7 +353,7 @@ class Engine:
                 effects.append(self._record("sees_again", item.subject, incident.reason))
             return effects
         incident = incident or self._failed_before(item.subject, now) or self._open("blind", now, item.subject)
-        incident.habit, incident.reason = "blind", f"blind: {item.subject}: {item.detail[:DETAIL_LIMIT] or 'failed'}"
+        incident.habit, incident.reason = "blind", _blind(item)
         news = self._incidents.join(incident, now)
         if item.subject in SILENT_SUBJECTS:
             return [self._record("blind", item.subject, incident.reason)]
@@ -428,6 +430,12 @@ def _milliseconds(moment: datetime) -> int:
         return (moment - EPOCH) // MILLISECOND
     except TypeError:
         return (moment.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
+
+
+def _blind(item: Health) -> str:
+    kind, _, name = item.subject.partition(":")
+    what = {"source": f"nothing is heard from {name}", "responder": f"{name} does not act"}.get(kind, item.subject)
+    return f"blind: {what}: {item.detail[:DETAIL_LIMIT] or 'failed'}"
 
 
 def _zone(name: str) -> tzinfo:

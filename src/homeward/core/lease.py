@@ -11,6 +11,7 @@ from homeward.core.effects import Action, Apply, Effect, Record, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Outcome
 from homeward.core.settings import Response
+from homeward.core.vocabulary import obeys
 
 LeaseStatus = Literal["applying", "active", "reverting", "ended"]
 
@@ -92,16 +93,17 @@ class LeaseBook:
         state, device, action = self.state, event.device, event.action
         about = event.attributes.get("property", "")
         told = state.targets.get(device)
-        if action == "reading" or (told and told[1] != about and action not in state.words[device]):
+        ours = any(obeys(action, word) for word in state.words[device])
+        if action == "reading" or (told and told[1] != about and not ours):
             return False  # of another property of the device: a low battery does not say that a siren is silent
         state.targets[device] = (action, about)
         wanted, until = state.expected.get(device, ("", now))
-        echo = action == wanted and now <= until and event.actor in {None, "homeward"}
+        echo = obeys(action, wanted) and now <= until and event.actor in {None, "homeward"}
         if echo:
             del state.expected[device]
         for lease in self.open():
             if lease.action.device == device:
-                lease.changed = not echo and action != lease.action.command
+                lease.changed = not echo and not obeys(action, lease.action.command)
         return echo
 
     def take(self, response: Response, incident: str, number: int, now: datetime) -> tuple[Lease, Effect]:
@@ -114,7 +116,7 @@ class LeaseBook:
             responder=response.responder,
             device=response.device,
             command=response.command,
-            restore=None if earlier == response.command else response.restore,
+            restore=None if obeys(earlier, response.command) else response.restore,
             # In whole milliseconds, as the guard's clock counts: a deadline between two of them could not be met.
             ends=None if response.minutes is None else now + timedelta(milliseconds=round(response.minutes * 60_000)),
         )

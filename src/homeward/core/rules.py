@@ -9,6 +9,8 @@ from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
+NAMES: Final = ("entrance while armed", "flood", "new client")
+
 FLOOD_CHANGES: Final = 30
 FLOOD_WINDOW_MS: Final = 60_000
 CLIENT_LIMIT: Final = 4_096
@@ -55,6 +57,8 @@ def _new_client(state: RulesState, event: Event, at: int) -> tuple[str, str] | N
     if len(state.clients) >= CLIENT_LIMIT:
         del state.clients[min(state.clients, key=lambda name: (state.clients[name], name))]
     state.clients[client] = at
+    if event.actor == "homeward":
+        return None
     return "new client", f"a client that was never seen before connected to the broker: {client}"
 
 

@@ -36,6 +36,14 @@ DIAGNOSTIC: Final = frozenset(
 """What a device says of itself rather than of the home (Home Assistant's entity category *diagnostic*): no habit."""
 
 
+_STATES: Final = {"lock": {"locked"}, "arm": {"armed", "armed_away", "armed_home", "armed_night"}}
+
+
+def obeys(action: str, command: str) -> bool:
+    """Whether a device that tells this action is as the command wants it: *locked* after *lock*."""
+    return action == command or action in _STATES.get(command, ())
+
+
 def is_guarded(type_: str, role: str) -> bool:
     """Whether a device of this type and role must not learn from what merely came back."""
     return role == "entrance" or type_ in GUARDED_TYPES

@@ -83,7 +83,7 @@ def _read_key(path: Path) -> str:
         raise KeyFileError(f"{path}: cannot be read ({error.strerror}); it must be a plain file of ours") from error
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        if not stat.S_ISREG(status.st_mode) or os.geteuid() not in {0, status.st_uid}:
             raise KeyFileError(f"{path}: must be a plain file that belongs to the user who runs the guard")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)

@@ -143,6 +143,9 @@ def restore(backup: Path, folder: Path, *, replace: bool, progress: Progress | N
         for cut_short in (new, new.with_name(new.name + ".part")):
             cut_short.unlink(missing_ok=True)
         copied = copy(backup, new, progress)
+        if os.geteuid() == 0:  # the guard's own user has to be able to open it
+            owner = folder.stat()
+            os.chown(new, owner.st_uid, owner.st_gid)
         if path.exists():
             # What its log still holds goes into the old file first: if we are cut short now, it is still whole.
             with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:

@@ -149,6 +149,19 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
+def _is_text(name: str) -> bool:
+    """Short enough, and something that can be written down (JSON can spell halves of a character)."""
+    if len(name) > NAME_LIMIT:
+        return False
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 _Row = tuple[str, str, str, str, str, str]
 
 
@@ -211,13 +224,7 @@ def _in_order(rows: Iterable[_Row | None], refused: Counter[str]) -> Iterator[Ev
             continue
         if happened.tzinfo is not UTC:
             happened = happened.replace(tzinfo=UTC) if happened.tzinfo is None else happened.astimezone(UTC)
-        if (
-            not device
-            or not action
-            or len(device) > NAME_LIMIT
-            or len(action) > NAME_LIMIT
-            or len(actor) > NAME_LIMIT
-        ):
+        if not (device and action and _is_text(device) and _is_text(action) and _is_text(actor)):
             refused["name"] += 1
             continue
         if value is not None and not math.isfinite(value):

@@ -19,6 +19,9 @@ from typing import Any, Final, Literal
 from homeward.core.event import NAME_LIMIT, Event
 from homeward.sources.payloads import Meaning, Refused, Words, clean_name, read_json, read_state, read_text, read_time
 
+BROKER: Final = "broker"
+"""The device that the broker's own log tells of."""
+
 PAYLOAD_LIMIT: Final = 64 * 1024
 """The longest payload that is read, in bytes."""
 
@@ -87,7 +90,7 @@ class TopicRule:
         if self.device:
             return self.device
         if self.format == "mosquitto_log":
-            return "broker"
+            return BROKER
         return "/".join(f"{{{name}}}" for name in self.names)
 
     @property

@@ -18,6 +18,7 @@ BUCKET_SHIFT: Final = 6
 
 _LN2_Q16: Final = 45426
 
+RAREST: Final = 1e-6
 MIN_DAYS: Final = 7
 """A rate per week is not claimed before a week was seen."""
 
@@ -103,7 +104,10 @@ class Calibration:
         return base, max(mean_excess, 2 << 8), top
 
     def p_value(self, score: int) -> float:
-        """The share of past visits at least as strange, this one included; below 1/n the tail is extended."""
+        """The share of past visits at least as strange, this one included; below 1/n the tail is extended.
+
+        Never below one in a million: no home has told us enough to claim more.
+        """
         if not self.n:
             return 1.0
         bucket = score >> BUCKET_SHIFT
@@ -114,4 +118,4 @@ class Calibration:
             return share
         _, excess, _ = self._tail(sorted(self.counts.items(), reverse=True))
         steps: float = (bucket - largest) * 256 / (excess * 0.6931471805599453)
-        return share / float(2.0**steps)
+        return max(share / float(2.0**steps), RAREST)

@@ -139,7 +139,7 @@ class Profile:
         self._devices = {device.name: device for device in devices}
         self._known: dict[tuple[str, str], tuple[int, int, int, bool]] = {}
         self._budget = budget
-        self._context = state.before_key, state.previous_key, state.previous, state.previous_at
+        self._context = state.before_key, state.previous_key, state.previous
 
     def calibrate(self) -> None:
         """Set the thresholds from the past. Where there is nothing of one kind, the other has the whole budget."""
@@ -179,7 +179,7 @@ class Profile:
         seen = Observation(
             device, action, at, guarded, symbols, contexts(fields), minute, state.previous, pause, silence
         )
-        self._context = state.before_key, state.previous_key, state.previous, state.previous_at
+        self._context = state.before_key, state.previous_key, state.previous
         state.before_key, state.previous_key = state.previous_key, activity
         state.previous, state.previous_at = f"{device} {action}", at
         self._note_last(device, action, at)
@@ -288,8 +288,10 @@ class Profile:
         What is harmless and has come back on three separate days is learned at last, with all of its kind.
         """
         state = self.state
-        # What is not learned is no context either: a decoy must not make what follows look usual.
-        state.before_key, state.previous_key, state.previous, state.previous_at = self._context
+        if 0 <= seen.pause <= seen.at - state.visit_began:
+            # Within a visit, what is not learned is no context either: a decoy must not make what follows look
+            # usual. Across visits it is: or all that comes after a holiday would be judged by the day before it.
+            state.before_key, state.previous_key, state.previous = self._context
         dropped = self.drop_old(seen.at)
         held = state.held
         held.append(Held(seen, incident, habit, day))

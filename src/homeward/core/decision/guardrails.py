@@ -56,10 +56,10 @@ GUARDRAILS: Final = (
     ),
     Guardrail(
         "the owner's way in",
-        "a door or lock may only be locked, and stays so",
+        "a door or lock may only be locked, an alarm panel only armed, and stays so",
         lambda s: (
-            (s.response.command == "lock" and s.response.restore is None)
-            or (s.target.type != "lock" and s.target.role != "entrance")
+            (s.response.command == ("arm" if s.target.type == "alarm" else "lock") and s.response.restore is None)
+            or (s.target.type not in {"lock", "alarm"} and s.target.role != "entrance")
         ),
     ),
     Guardrail(
