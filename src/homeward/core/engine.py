@@ -12,6 +12,7 @@ from homeward.core import rules
 from homeward.core.behaviour.habits import HABITS
 from homeward.core.behaviour.profile import DAY, Assessment, Observation, Profile, ProfileState
 from homeward.core.behaviour.reason import reason
+from homeward.core.blindness import note_health
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
 from homeward.core.effects import Effect, IncidentKind, Record
@@ -32,11 +33,6 @@ AHEAD_MS: Final = 5_000
 
 YOUNG_MS: Final = 14 * DAY
 YOUNG_LIMIT: Final = 1_024
-FLAPPING: Final = timedelta(hours=1)
-"""What fails again within an hour is the same incident: it does not interrupt again."""
-
-SILENT_SUBJECTS: Final = frozenset({"guard", "clock"})
-"""Blindness that is put on record without an interruption: it is over when it is told."""
 
 
 @dataclass(slots=True)
@@ -262,8 +258,7 @@ class Engine:
         return self._incidents.find_open("unusual") or self._open("unusual", now, seen.device, seen.action)
 
     def _open(self, kind: IncidentKind, now: datetime, device: str, action: str = "") -> Incident:
-        busy = {lease.action.incident for lease in self._leases.open()}
-        incident = self._incidents.open(kind, now, device, busy)
+        incident = self._incidents.open(kind, now, device, self._leases.incidents())
         incident.action = action
         return incident
 
@@ -344,30 +339,7 @@ class Engine:
         now = _time(self.state.at)
         if item.offset_ms is not None:
             self.state.offset = max(-LAST_MS, min(item.offset_ms, LAST_MS))
-        incident = self._incidents.find_open("blind", device=item.subject)
-        if item.up:
-            effects = self._leases.retry(now)
-            if incident is not None:
-                incident.closed = incident.updated = now
-                incident.reason += "; it came back"
-                effects.append(self._record("sees_again", item.subject, incident.reason))
-            return effects
-        incident = incident or self._failed_before(item.subject, now) or self._open("blind", now, item.subject)
-        incident.habit, incident.reason = "blind", _blind(item)
-        news = self._incidents.join(incident, now)
-        if item.subject in SILENT_SUBJECTS:
-            return [self._record("blind", item.subject, incident.reason)]
-        return [self._incidents.alarm(incident, item.subject, now)] if news else []
-
-    def _failed_before(self, subject: str, now: datetime) -> Incident | None:
-        """The incident of the same failure within the hour, open again."""
-        for incident in reversed(self.state.incidents.incidents.values()):
-            if incident.kind == "blind" and incident.device == subject:
-                if incident.closed is None or now - incident.closed > FLAPPING:
-                    return None
-                incident.closed = None
-                return incident
-        return None
+        return note_health(item, now, self._incidents, self._leases)
 
     # Time
 
@@ -430,12 +402,6 @@ def _milliseconds(moment: datetime) -> int:
         return (moment - EPOCH) // MILLISECOND
     except TypeError:
         return (moment.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
-
-
-def _blind(item: Health) -> str:
-    kind, _, name = item.subject.partition(":")
-    what = {"source": f"nothing is heard from {name}", "responder": f"{name} does not act"}.get(kind, item.subject)
-    return f"blind: {what}: {item.detail[:DETAIL_LIMIT] or 'failed'}"
 
 
 def _zone(name: str) -> tzinfo:

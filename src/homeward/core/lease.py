@@ -83,6 +83,10 @@ class LeaseBook:
         """The leases that are not ended, oldest first."""
         return tuple(lease for lease in self.state.leases.values() if lease.status != "ended")
 
+    def incidents(self) -> set[str]:
+        """The incidents that an open lease belongs to."""
+        return {lease.action.incident for lease in self.open()}
+
     def opened_last_hour(self, now: datetime) -> int:
         """How many leases were opened within the hour."""
         self.state.opened = [at for at in self.state.opened if now - at < HOUR]
