@@ -56,7 +56,7 @@ unit: install ## Run the tests (ARGS=... is passed on)
 	@$(BIN)/python -m pytest -q $(ARGS)
 
 bench: install ## Measure on real homes in DATA=../shared/data and write the numbers into the README
-	$(BIN)/homeward bench quiet --data '$(DATA)' --write README.md
+	$(BIN)/homeward bench quiet --data '$(DATA)' --write README.md --write docs/reference/bench-quiet.md
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
 	@uv=$$(command -v $(BIN)/uv || command -v uv) || { echo 'homeward: uv is needed: pip install uv' >&2; exit 1; }; \

@@ -24,10 +24,17 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *_notes(result)]) + "\n"
 
 
-def markdown(result: Mapping[str, Any], *, command: str = "homeward bench quiet --data DIR") -> str:
-    """The same as a Markdown table, with the command, the machine and the date."""
+def markdown(
+    result: Mapping[str, Any], *, brief: bool = False, command: str = "homeward bench quiet --data DIR"
+) -> str:
+    """The same as a Markdown table, with the command, the machine and the date.
+
+    ``brief`` leaves out all budgets but one alarm a week, and the peers but in the pool.
+    """
     shown = _shown(result)
     head, *rows = [_head(shown), *_rows(result, shown)]
+    if brief:
+        rows = [row for row in rows if row[2] == "1" and (row[1] == "homeward" or row[0].startswith("all "))]
     lines = [head, ["---"] * len(head), *rows]
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     notes = "\n".join(f"- {note}" for note in _notes(result))

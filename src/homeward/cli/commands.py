@@ -187,11 +187,11 @@ def bench_quiet(chosen: argparse.Namespace) -> int:
 
     if not chosen.data.is_dir():
         raise FileError(f"{chosen.data}: no such folder; give one with *.events.csv.gz files: --data DIR")
-    place = None if chosen.write is None else _Place(chosen.write, "bench quiet")
+    places = [_Place(path, "bench quiet", "bench quiet in brief") for path in chosen.write]
     with progress.share("bench quiet", "runs") as show:
         result = quiet.run(chosen.data, seed=chosen.seed, progress=lambda done, all_, _what: show(done, all_))
-    if place is not None:
-        place.write(quiet.markdown(result))
+    for place in places:
+        place.write(quiet.markdown(result, brief=place.name.endswith("in brief")))
     print(json.dumps(result, sort_keys=True) if chosen.json else quiet.table(result))
     return OK
 
@@ -206,23 +206,38 @@ def _many(count: int, what: str) -> str:
 
 
 class _Place:
-    """The place for figures in a document, between two marks, so that no number in it was typed by hand."""
+    """The place for figures in a document, between two marks, so that no number in it was typed by hand.
 
-    def __init__(self, path: Path, name: str) -> None:
-        self._path, self._begin, self._end = path, f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    ``name`` is the one of ``names`` whose marks the document has.
+
+    Raises:
+        FileError: there is no such document or place.
+    """
+
+    def __init__(self, path: Path, *names: str) -> None:
+        self._path = path
+        self.name = next((name for name in names if _marks(name)[0] in self._read()), names[0])
         self._parts()
 
     def write(self, figures: str) -> None:
         before, after = self._parts()
-        self._path.write_text(f"{before}{self._begin}\n{figures.rstrip()}\n{self._end}{after}", "utf-8")
+        begin, end = _marks(self.name)
+        self._path.write_text(f"{before}{begin}\n{figures.rstrip()}\n{end}{after}", "utf-8")
 
-    def _parts(self) -> tuple[str, str]:
-        """What stands before and after. Raises `FileError` where there is no such place."""
+    def _read(self) -> str:
         try:
-            before, _, rest = self._path.read_text("utf-8").partition(self._begin)
+            return self._path.read_text("utf-8")
         except OSError as error:
             raise FileError(f"{self._path}: {error.strerror}") from None
-        _, found, after = rest.partition(self._end)
+
+    def _parts(self) -> tuple[str, str]:
+        begin, end = _marks(self.name)
+        before, _, rest = self._read().partition(begin)
+        _, found, after = rest.partition(end)
         if not found:
-            raise FileError(f"{self._path}: has no place for the figures; write {self._begin} and {self._end} there")
+            raise FileError(f"{self._path}: has no place for the figures; write {begin} and {end} there")
         return before, after
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

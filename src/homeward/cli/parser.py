@@ -158,7 +158,10 @@ def _add_measuring(group: Any) -> None:
     one.add_argument("--data", type=Path, required=True, metavar="DIR")
     one.add_argument("--json", action="store_true", help="one JSON object")
     one.add_argument("--seed", type=int, default=1000, help="of the injections (default: %(default)s)")
-    one.add_argument("--write", type=Path, metavar="FILE", help="also write the figures between their marks there")
+    one.add_argument(
+        "--write", type=Path, metavar="FILE", action="append", default=[],
+        help="also write the figures between their marks there (may be given twice)",
+    )  # fmt: skip
 
 
 def _budget(text: str) -> float:
