@@ -67,7 +67,7 @@ async def _tell(service: TwinService) -> None:
     await service.changed()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(need_program: Callable[[str, str], str]) -> Iterator[Browser]:
     program = need_program("chromium", "chromium")
     with sync_playwright() as playwright:
