@@ -112,6 +112,50 @@ def test_stand_down_takes_everything_back(page: Running, tab: Page) -> None:
     assert said.command == "stand_down"
 
 
+def test_what_was_only_noted_is_folded_and_asks_nothing_until_it_is_an_alarm(
+    page: Running, tab: Page, seen: Seen
+) -> None:
+    expect(tab.locator("#incidents .count")).to_have_text("1 waits for your word")
+    expect(tab.locator("#noted-i-1")).to_be_hidden()
+    tab.get_by_text("Noted, without an alarm").click()
+    expect(tab.locator("#noted-i-1")).to_contain_text("fridge open after this device was quiet for 29 hours")
+    assert tab.locator("#noted button").count() == 0
+
+    def worse() -> None:
+        page.service.guard.engine.incidents["i-1"].rung = "notify"
+
+    page.call(tell(page, worse))
+    expect(tab.locator("#incident-i-1").get_by_role("button", name="Not me")).to_be_visible()
+    expect(tab.locator("#announce")).to_contain_text("New: fridge open after")
+    expect(tab.locator("#noted")).to_have_count(0)
+    assert seen.console == []
+
+
+def test_what_was_learned_while_young_is_looked_over_and_confirmed(page: Running, tab: Page, seen: Seen) -> None:
+    confirm = tab.get_by_role("button", name="This is how we live")
+    expect(confirm).to_be_hidden()
+    tab.get_by_text("Learned while young").click()
+    expect(tab.locator("#young li")).to_have_text(
+        ["hall motion on 1,204 times", "kettle on 31 times", "garden gate open 1 time"]
+    )
+    confirm.click()
+    expect(tab.locator("#young")).to_have_count(0)
+    (said,) = page.service.said
+    assert isinstance(said, Change)
+    assert said.command == "confirm_young"
+    assert seen.console == []
+
+
+def test_the_entrances_are_armed_and_disarmed(page: Running, tab: Page, seen: Seen) -> None:
+    expect(tab.locator("#mode span")).to_have_text("Entrances not armed")
+    tab.get_by_role("button", name="Arm", exact=True).click()
+    expect(tab.locator("#mode span")).to_have_text("Armed: an entrance that opens is an alarm")
+    tab.get_by_role("button", name="Disarm").click()
+    expect(tab.locator("#mode span")).to_have_text("Entrances not armed")
+    assert [one.command for one in page.service.said] == ["arm", "disarm"]
+    assert seen.console == []
+
+
 def test_it_works_without_javascript(page: Running, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
@@ -120,14 +164,17 @@ def test_it_works_without_javascript(page: Running, browser: Browser) -> None:
     expect(tab.locator("#incident-i-4 .answered")).to_contain_text("That was me")
     assert tab.url == page.url + "/#incident-i-4"
     assert len(page.service.said) == 1
+    tab.get_by_role("button", name="Arm", exact=True).click()
+    expect(tab.get_by_role("button", name="Disarm")).to_be_visible()
     context.close()
 
 
 def test_it_follows_the_guard_by_itself_and_disturbs_nothing(page: Running, tab: Page, seen: Seen) -> None:
     tab.set_viewport_size({"width": 400, "height": 600})
-    tab.locator("#why-i-1 summary").click()
-    button = tab.locator("#incident-i-1").get_by_role("button", name="Not me")
+    tab.locator("#why-i-4 summary").click()
+    button = tab.locator("#incident-i-4").get_by_role("button", name="Not me")
     button.focus()
+    tab.evaluate("scrollTo(0, 250)")
     before = button.bounding_box()
 
     def intruder() -> None:
@@ -142,7 +189,7 @@ def test_it_follows_the_guard_by_itself_and_disturbs_nothing(page: Running, tab:
     first = tab.locator("#incident-list > li").first
     assert first.get_attribute("id") == "incident-i-5"
     expect(button).to_be_focused()
-    assert tab.locator("#why-i-1").get_attribute("open") is not None
+    assert tab.locator("#why-i-4").get_attribute("open") is not None
     after = button.bounding_box()
     assert before is not None
     assert after is not None
@@ -198,8 +245,12 @@ def test_hostile_names_are_inert_and_break_nothing(
         page.service.incident(f"i-{number}", f"{name} open: never seen here before", device=name, action=name)
         page.service.lease(f"l-{number}", name, name, incident=f"i-{number}")
         page.service.event(name, name, actor=f"person:{name}", value=1.0)
+        page.service.incident(f"n-{number}", f"{name} on", rung="record")
+        page.service.guard.engine.young[f"{name} open"] = 7
     tab = opened(page, context, seen)
     page.call(tell(page, lambda: page.service.event(HOSTILE[0], "on")))
+    for summary in ("#noted", "#young"):
+        tab.locator(f"{summary} summary").click()
     for width in (1200, 400):
         tab.set_viewport_size({"width": width, "height": 800})
         assert tab.evaluate("document.documentElement.scrollWidth") <= width

@@ -83,7 +83,7 @@ def test_a_foreign_host_cannot_answer(page: Running) -> None:
 )  # fmt: skip
 def test_a_post_must_come_from_our_own_origin(page: Running, origin: str | None) -> None:
     given = origin and origin.format(port=page.port)
-    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down"):
+    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down", "/mode", "/young/confirm"):
         assert page.post(path, answer_to(page, "i-4"), origin=given).status == 403
     assert page.service.said == []
 
@@ -103,7 +103,9 @@ def test_another_site_may_link_but_neither_fetch_nor_embed(page: Running) -> Non
 
 
 def test_nothing_changes_by_get(page: Running) -> None:
-    for path in ("/incidents/i-4/answer?answer=yes", "/leases/l-2/undo", "/stand-down"):
+    for path in (
+        "/incidents/i-4/answer?answer=yes", "/leases/l-2/undo", "/stand-down", "/mode?mode=arm", "/young/confirm",
+    ):  # fmt: skip
         assert page.get(path).status == 405
     assert page.service.said == []
 
@@ -183,6 +185,42 @@ def test_standing_down_needs_its_token(page: Running) -> None:
     assert said.command == "stand_down"
 
 
+def mode(page: Running, mode: str) -> dict[str, str]:
+    return {"mode": mode, "token": security.mode_token(page.key, mode, "household", "page")}
+
+
+def test_the_guard_is_armed_and_disarmed(page: Running) -> None:
+    for name in ("arm", "arm", "disarm", "disarm"):  # what is so already is no second command
+        reply = page.post("/mode", mode(page, name))
+        assert (reply.status, reply.headers["location"]) == (303, "/")
+    assert [(one.command, one.person, one.channel) for one in page.service.said] == [
+        ("arm", "household", "page"), ("disarm", "household", "page"),
+    ]  # fmt: skip
+
+
+def test_arming_needs_the_token_of_arming(page: Running) -> None:
+    assert page.post("/mode", {**mode(page, "arm"), "token": ""}).status == 403
+    assert page.post("/mode", {**mode(page, "arm"), "mode": "disarm"}).status == 403
+    assert page.post("/mode", {**mode(page, "arm"), "person": "mallory"}).status == 403
+    assert page.post("/mode", mode(page, "stand_down")).status == 400
+    assert page.post("/mode", mode(page, "arm"), cookie=None).status == 401
+    assert page.service.said == []
+
+
+def test_what_was_learned_while_young_is_confirmed_once_and_by_its_own_token(page: Running) -> None:
+    other = security.stand_down_token(page.key, "household", "page")
+    token = security.young_token(page.key, "household", "page")
+    assert page.post("/young/confirm", {"token": other}).status == 403
+    assert page.post("/young/confirm", {"token": token}, cookie=None).status == 401
+    assert page.service.said == []
+    assert page.post("/young/confirm", {"token": token}).status == 303
+    (said,) = page.service.said
+    assert isinstance(said, Change)
+    assert (said.command, said.version) == ("confirm_young", __version__)
+    assert page.post("/young/confirm", {"token": token}).status == 409
+    assert len(page.service.said) == 1
+
+
 def test_a_guard_that_cannot_write_says_so_and_changes_nothing(
     page: Running, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -253,7 +291,8 @@ def test_the_page_is_whole_without_its_script_and_has_nothing_inline(page: Runni
     assert text.count("<script") == 1
     assert not re.search(r"<style|style=|\son\w+=|javascript:", text)
     assert not re.search(r"(src|href|action)=\"(?!/|#)", text)
-    assert text.count('<form method="post"') == 1 + 2 + 1  # stand down; two incidents wait; one lease can be undone
+    forms = re.findall(r'<form method="post" action="([^"]+)"', text)
+    assert forms == ["/mode", "/stand-down", "/incidents/i-4/answer", "/leases/l-2/undo", "/young/confirm"]
 
 
 def test_static_files_are_only_those_that_belong_to_the_page(page: Running) -> None:
@@ -270,6 +309,8 @@ def test_hostile_names_are_escaped(serve: Callable[..., Running]) -> None:
     page.service.lease("l-1", name, name, incident="i-1").error = name
     page.service.event(name, name, actor=f"person:{name}")
     page.service.counters[name] = 1
+    page.service.incident("i-0", f"{name} open", rung="record")
+    page.service.guard.engine.young[name] = 1
     text = page.get("/").text
     assert "<script>alert" not in text
     assert "<img src=x" not in text

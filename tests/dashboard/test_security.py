@@ -14,10 +14,12 @@ from homeward.dashboard.security import (
     answer_token,
     enter_path,
     load_or_create_key,
+    mode_token,
     same,
     session_cookie,
     stand_down_token,
     undo_token,
+    young_token,
 )
 
 
@@ -74,6 +76,9 @@ def test_nothing_derived_tells_the_key_or_another_act() -> None:
         answer_token(key, "i1,household", "page", ""),
         undo_token(key, "i1", "household", "page"),
         stand_down_token(key, "household", "page"),
+        mode_token(key, "arm", "household", "page"),
+        mode_token(key, "disarm", "household", "page"),
+        young_token(key, "household", "page"),
     ]
     assert all(a != b for a, b in itertools.combinations(made, 2))
     assert all(key not in one for one in made)

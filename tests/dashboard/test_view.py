@@ -11,7 +11,17 @@ from tests.dashboard.twin import SETTINGS, TwinReadiness, TwinService, an_evenin
 
 from homeward.core.settings import Response, Settings
 from homeward.dashboard import words
-from homeward.dashboard.view import EVENTS_SHOWN, INCIDENTS_SHOWN, LEASES_SHOWN, Watched, look, safe
+from homeward.dashboard.view import (
+    EVENTS_SHOWN,
+    INCIDENTS_SHOWN,
+    LEASES_SHOWN,
+    NOTED_SHOWN,
+    UNFOLDED,
+    YOUNG_SHOWN,
+    Watched,
+    look,
+    safe,
+)
 from homeward.service import Service
 
 
@@ -99,7 +109,67 @@ def test_only_alarms_without_an_answer_wait() -> None:
     an_evening(service)
     view = look(service)
     assert view.waiting == 1
-    assert {one.id for one in view.incidents if one.waits} == {"i-1", "i-4"}
+    assert {one.id for one in view.incidents if one.waits} == {"i-4"}
+
+
+def test_what_was_only_noted_asks_nothing_and_moves_up_when_it_becomes_an_alarm() -> None:
+    service = TwinService()
+    noted = service.incident("i1", "desk on: seldom at this hour", rung="record")
+    assert [one.id for one in look(service).noted()] == ["i1"]
+    assert (look(service).recent(), look(service).waiting) == ([], 0)
+    noted.rung = "notify"
+    assert look(service).noted() == []
+    assert ([one.id for one in look(service).recent()], look(service).waiting) == (["i1"], 1)
+
+
+def test_a_restart_is_noted_and_blindness_that_lasts_is_told() -> None:
+    service = TwinService()
+    blind = service.incident("i1", "blind: the clock jumped", kind="blind", rung="record", device="clock")
+    assert [one.id for one in look(service).recent()] == ["i1"]
+    blind.closed = service.clock.now()
+    assert [one.id for one in look(service).noted()] == ["i1"]
+    assert look(service).waiting == 0
+
+
+def test_many_notes_are_bounded_and_push_no_alarm_away() -> None:
+    service = TwinService()
+    service.incident("alarm", "front door open", ago=2000)
+    for number in range(200):
+        service.incident(f"i{number}", f"reason {number}", rung="record", ago=1000 - number)
+    view = look(service)
+    assert [one.id for one in view.noted()] == [f"i{number}" for number in range(199, 199 - NOTED_SHOWN, -1)]
+    assert [one.id for one in view.recent()] == ["alarm"]
+    assert view.incidents_left_out == 0
+
+
+def test_old_alarms_fold_unless_they_still_go_on() -> None:
+    service = TwinService()
+    service.incident("going", "blind: nothing is heard from mqtt", kind="blind", ago=3000)
+    for number in range(15):
+        service.incident(f"i{number}", f"reason {number}", ago=1000 - number, closed=True)
+    view = look(service)
+    assert [one.id for one in view.recent()] == [*(f"i{number}" for number in range(14, 14 - UNFOLDED, -1)), "going"]
+    assert [one.id for one in view.older()] == ["i4", "i3", "i2", "i1", "i0"]
+
+
+def test_what_was_learned_while_young_is_shown_once_the_guard_is_ready() -> None:
+    service = TwinService()
+    service.guard.engine.young = {f"device {number} on": number // 2 for number in range(1, 131)}
+    service.guard.engine.state_of_learning = TwinReadiness(ready=False, since=None, note="learning")
+    assert look(service).young == {}
+    service.guard.engine.state_of_learning = TwinReadiness()
+    view = look(service)
+    assert len(view.young) == YOUNG_SHOWN
+    assert list(view.young.items())[:2] == [("device 130 on", 65), ("device 128 on", 64)]
+    assert view.young_left_out == 30
+
+
+def test_a_home_without_an_entrance_has_nothing_to_arm() -> None:
+    assert look(TwinService()).armed is False
+    service = TwinService(Settings())
+    assert look(service).armed is None
+    service.guard.engine.armed = True
+    assert look(service).armed is True
 
 
 @pytest.mark.parametrize(
@@ -140,5 +210,8 @@ def test_spans_days_and_odds_read_well() -> None:
     ]  # fmt: skip
     assert words.odds(0.00048) == "about 1 in 2,100"
     assert words.odds(0) == "none so far"
+    assert [words.many(n, "time") for n in (0, 1, 2, 1204)] == ["0 times", "1 time", "2 times", "1,204 times"]
+    assert words.many(1, "waits", "wait") == "1 waits"
+    assert [words.who(by) for by in ("household by page", "ada by cli")] == ["household", "ada by cli"]
     assert words.act("on") == "switched on"
     assert words.act("play “x”") == "told “play “x””"

@@ -86,6 +86,21 @@ def test_undo_and_stand_down_reach_the_engine(guarded: Running) -> None:
     assert guarded.post("/stand-down", {"token": token}).status == 303
 
 
+def test_arming_and_confirming_reach_the_engine(guarded: Running) -> None:
+    engine = guarded.service.guard.engine
+    assert state(guarded)["armed"]
+    form = {"mode": "disarm", "token": security.mode_token(guarded.key, "disarm", "household", "page")}
+    assert guarded.post("/mode", form).status == 303
+    assert not state(guarded)["armed"]
+    now = guarded.service.clock.now()
+    guarded.call(guarded.service.submit(Event(id="2", source="test", at=now, device="kettle", action="on")))
+    assert dict(engine.young) == {"kettle on": 1}
+    assert state(guarded)["young"] == {}  # not before it is ready
+    token = security.young_token(guarded.key, "household", "page")
+    assert guarded.post("/young/confirm", {"token": token}).status == 303
+    assert dict(engine.young) == {}
+
+
 def assert_taken_back(page: Running) -> None:
     for _ in range(500):  # each asks over HTTP: the responder and its outcome take their own short way
         seen = state(page)

@@ -35,6 +35,8 @@ class TwinEngine:
     incidents: dict[str, Incident] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    young: dict[str, int] = field(default_factory=dict)
+    armed: bool = False
     state_of_learning: TwinReadiness = field(default_factory=TwinReadiness)
 
     def readiness(self) -> TwinReadiness:
@@ -88,13 +90,17 @@ class TwinService:
         engine = self.guard.engine
         if isinstance(item, Feedback):
             incident = engine.incidents[item.incident]
-            incident.answer, incident.answered_by = item.answer, item.person
+            incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"
             if item.answer == "yes":
                 self._end(*incident.leases)
         elif isinstance(item, Change) and item.command == "undo":
             self._end(item.target)
         elif isinstance(item, Change) and item.command == "stand_down":
             self._end(*engine.leases)
+        elif isinstance(item, Change) and item.command in ("arm", "disarm"):
+            engine.armed = item.command == "arm"
+        elif isinstance(item, Change) and item.command == "confirm_young":
+            engine.young = {}
         await self.changed()
         return []
 
@@ -232,7 +238,7 @@ def an_evening(service: TwinService) -> None:
         p_value=0.0021,
         events=4,
     )
-    party.answer, party.answered_by, party.updated = "yes", "household", party.opened + timedelta(minutes=26)
+    party.answer, party.answered_by, party.updated = "yes", "household by page", party.opened + timedelta(minutes=26)
     service.lease(
         "l-1", "siren", "on", incident="i-3", status="ended", ago=8_890
     ).outcome = "taken back: the household said “That was me”"
@@ -264,5 +270,6 @@ def an_evening(service: TwinService) -> None:
     ]
     for device, action, ago, actor, value in story:
         service.event(device, action, ago=ago, actor=actor, value=value)
+    service.guard.engine.young.update({"hall motion on": 1204, "kettle on": 31, "garden gate open": 1})
     service.guard.engine.counters.update(learned=48211, held=37, bad_clock=2)
     service.counters.update({"refused:malformed": 3, "refused:unknown_topic": 12, "refused:too_long": 1})

@@ -43,6 +43,7 @@ CHANNEL: Final = "page"
 """Who speaks through the page. Persons of their own come with persons that sign in."""
 
 _ANSWERS: Final[dict[str, Answer]] = {"yes": "yes", "no": "no"}
+_MODES: Final[dict[str, Command]] = {"arm": "arm", "disarm": "disarm"}
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _TITLES: Final = {
     400: "That was not understood",
@@ -75,6 +76,8 @@ def create_app(service: Watched, *, key: str, allowed_hosts: Sequence[str], simu
             Route("/incidents/{id}/answer", page.answer, methods=["POST"]),
             Route("/leases/{id}/undo", page.undo, methods=["POST"]),
             Route("/stand-down", page.stand_down, methods=["POST"]),
+            Route("/mode", page.mode, methods=["POST"]),
+            Route("/young/confirm", page.confirm_young, methods=["POST"]),
         ],
         middleware=[Middleware(Gate, key=key, allowed_hosts=allowed_hosts, refuse=page.refuse)],
         exception_handlers={Refused: page.refused, HTTPException: page.unserved, Exception: page.failed},
@@ -239,6 +242,30 @@ class _Page:
         await self._command("stand_down", person, channel)
         return RedirectResponse("/#leases", 303)
 
+    async def mode(self, request: Request) -> Response:
+        """``mode=arm|disarm``, ``person``, ``channel``, ``token`` (`security.mode_token`). No change: no command."""
+        form = await _read_form(request)
+        person, channel = _who(form)
+        mode = form.get("mode", "")
+        self._check_token(form, security.mode_token(self._key, mode, person, channel))
+        if mode not in _MODES:
+            raise Refused(400, "The mode is arm or disarm.")
+        async with self._settling:
+            if self._service.guard.engine.armed != (mode == "arm"):
+                await self._command(_MODES[mode], person, channel)
+        return RedirectResponse("/", 303)
+
+    async def confirm_young(self, request: Request) -> Response:
+        """``person``, ``channel``, ``token`` (`security.young_token`). What was learned while young is usual here."""
+        form = await _read_form(request)
+        person, channel = _who(form)
+        self._check_token(form, security.young_token(self._key, person, channel))
+        async with self._settling:
+            if not self._service.guard.engine.young:
+                raise Refused(409, "There is nothing (any more) to be confirmed.")
+            await self._command("confirm_young", person, channel)
+        return RedirectResponse("/", 303)
+
     def _check_token(self, form: dict[str, str], expected: str) -> None:
         if not same(form.get("token", ""), expected):
             raise Refused(403, "The form was not this page's, or too old. Reload the page and try again.")
@@ -313,6 +340,8 @@ def _templates(key: str) -> jinja2.Environment:
         answer_token=lambda incident: security.answer_token(key, incident, PERSON, CHANNEL),
         undo_token=lambda lease: security.undo_token(key, lease, PERSON, CHANNEL),
         stand_down_token=lambda: security.stand_down_token(key, PERSON, CHANNEL),
+        mode_token=lambda mode: security.mode_token(key, mode, PERSON, CHANNEL),
+        young_token=lambda: security.young_token(key, PERSON, CHANNEL),
     )
     return environment
 

@@ -123,6 +123,16 @@ def stand_down_token(key: str, person: str, channel: str) -> str:
     return _derive(key, "stand down", person, channel)
 
 
+def mode_token(key: str, mode: str, person: str, channel: str) -> str:
+    """Allows ``person`` to ``arm`` or to ``disarm`` (one of them: ``mode``) through ``channel``."""
+    return _derive(key, "mode", mode, person, channel)
+
+
+def young_token(key: str, person: str, channel: str) -> str:
+    """Allows ``person`` to confirm, through ``channel``, what was learned in the first days."""
+    return _derive(key, "confirm young", person, channel)
+
+
 def same(given: str, expected: str) -> bool:
     """Whether two secrets are equal, in a time that does not tell how much of them is."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode("utf-8", "replace"))

@@ -23,6 +23,9 @@ from homeward.core.settings import Settings
 from homeward.dashboard import words
 
 INCIDENTS_SHOWN = 60
+UNFOLDED = 10
+NOTED_SHOWN = 20
+YOUNG_SHOWN = 100
 LEASES_SHOWN = 60
 ENDED_SHOWN = 10
 EVENTS_SHOWN = 30
@@ -49,6 +52,10 @@ class Engine(Protocol):
     def leases(self) -> Mapping[str, Lease]: ...
     @property
     def counters(self) -> Mapping[str, int]: ...
+    @property
+    def young(self) -> Mapping[str, int]: ...
+    @property
+    def armed(self) -> bool: ...
     def readiness(self) -> Readiness: ...
 
 
@@ -98,8 +105,13 @@ class IncidentView:
 
     @property
     def waits(self) -> bool:
-        """Whether an answer is wanted; blindness has none."""
-        return self.answer is None and self.kind != "blind"
+        """Whether an answer is wanted: of an alarm, not of blindness or of what was only noted."""
+        return self.answer is None and self.kind != "blind" and self.rung != "record"
+
+    @property
+    def noted(self) -> bool:
+        """Whether it is on record only: below the owner's threshold, nobody was interrupted, nothing is asked."""
+        return self.rung == "record" and self.answer is None and not (self.kind == "blind" and self.open)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +146,12 @@ class EventView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageView:
-    """``state`` is the guard's in one word, ``words`` the same for people. Newest first, everywhere."""
+    """``state`` is the guard's in one word, ``words`` the same for people. Newest first, everywhere.
+
+    ``incidents_left_out`` counts those that told or ask something, not what was only noted. ``young`` is what was
+    learned in the first days and is not yet confirmed, most frequent first: empty until the guard is ready.
+    ``armed`` is None where the home has no entrance that could be watched.
+    """
 
     place: str
     version: str
@@ -152,6 +169,23 @@ class PageView:
     ended: tuple[LeaseView, ...]
     events: tuple[EventView, ...]
     counters: Mapping[str, int]
+    armed: bool | None
+    young: Mapping[str, int]
+    young_left_out: int
+
+    def recent(self) -> list[IncidentView]:
+        """What stays unfolded: the newest, and whatever is still going on."""
+        told = self._told()
+        return told[:UNFOLDED] + [one for one in told[UNFOLDED:] if one.open]
+
+    def older(self) -> list[IncidentView]:
+        return [one for one in self._told()[UNFOLDED:] if not one.open]
+
+    def noted(self) -> list[IncidentView]:
+        return [one for one in self.incidents if one.noted]
+
+    def _told(self) -> list[IncidentView]:
+        return [one for one in self.incidents if not one.noted]
 
     def by_lease(self) -> Mapping[str, LeaseView]:
         """The leases shown, by id."""
@@ -164,9 +198,13 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
     settings = engine.settings
     zone = _zone(settings.timezone)
     incidents = [_incident(one, zone) for one in reversed(list(engine.incidents.values()))]
+    told = [one.id for one in incidents if not one.noted]
+    noted = [one.id for one in incidents if one.noted]
+    shown = {*told[:INCIDENTS_SHOWN], *noted[:NOTED_SHOWN]}
     leases = list(reversed(list(engine.leases.values())))
     held = [_lease(one, engine.incidents, now, zone) for one in leases if one.status != "ended"]
     ended = [one for one in leases if one.status == "ended"][:ENDED_SHOWN]
+    young = _young(engine)
     state, state_words, note = _state(engine, incidents, now.astimezone(zone), zone)
     return PageView(
         place=safe(settings.place),
@@ -177,14 +215,17 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
         note=note,
         dry_run=all(response.responder == DRY_RUN for response in settings.responses),
         simulated=safe(simulated),
-        waiting=sum(one.waits and one.rung != "record" for one in incidents),
-        incidents=tuple(incidents[:INCIDENTS_SHOWN]),
-        incidents_left_out=max(0, len(incidents) - INCIDENTS_SHOWN),
+        waiting=sum(one.waits for one in incidents),
+        incidents=tuple(one for one in incidents if one.id in shown),
+        incidents_left_out=max(0, len(told) - INCIDENTS_SHOWN),
         leases=tuple(held[:LEASES_SHOWN]),
         leases_left_out=max(0, len(held) - LEASES_SHOWN),
         ended=tuple(_lease(one, engine.incidents, now, zone) for one in ended),
         events=tuple(_event(one, zone) for one in list(service.recent)[: -EVENTS_SHOWN - 1 : -1]),
         counters=_counters(service.counters, engine.counters),
+        armed=engine.armed if engine.armed or any(one.role == "entrance" for one in settings.devices) else None,
+        young={safe(name): times for name, times in young[:YOUNG_SHOWN]},
+        young_left_out=max(0, len(young) - YOUNG_SHOWN),
     )
 
 
@@ -200,6 +241,13 @@ def _state(
         return "learning", safe(readiness.note), "Until then only its built-in rules can raise an alarm."
     since = f"Ready since {words.day(readiness.since.astimezone(zone), now)}." if readiness.since else ""
     return "watching", safe(readiness.note), since
+
+
+def _young(engine: Engine) -> list[tuple[str, int]]:
+    """Most frequent first; nothing until the guard is ready, as until then it still grows."""
+    if not engine.readiness().ready:
+        return []
+    return sorted(engine.young.items(), key=lambda one: (-one[1], one[0]))
 
 
 def _incident(one: Incident, zone: tzinfo) -> IncidentView:

@@ -48,6 +48,16 @@ def answer(given: str | None) -> str:
     return _ANSWERS.get(given, "")
 
 
+def who(answered_by: str) -> str:
+    """Who answered; through what only if it was not this page: ``household by page`` → ``household``."""
+    return answered_by.removesuffix(" by page")
+
+
+def many(count: int, one: str, more: str = "") -> str:
+    """``1 time``, ``1,204 times``."""
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
 def counter(name: str) -> str:
     return _COUNTERS.get(name, name.replace("_", " ").replace(":", ": "))
 
@@ -67,11 +77,6 @@ def day(at: datetime, now: datetime) -> str:
     if ago in (0, 1):
         return ("today", "yesterday")[ago]
     return f"{at:%a} {at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
-
-
-def lately(at: datetime, now: datetime) -> str:
-    """``02:14:09`` for today, ``yesterday 23:50`` before."""
-    return clock_seconds(at) if at.date() == now.date() else f"{day(at, now)} {clock(at)}"
 
 
 def exact(at: datetime) -> str:
