@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.mosquitto import (
@@ -72,6 +70,13 @@ class Reader:
         await self._items.aclose()  # type: ignore[attr-defined] # an asynchronous generator, which the protocol does not ask for
 
 
+async def unacknowledged(mosquitto: Mosquitto) -> list[str]:
+    """The actions that the broker sends again to whoever comes as the guard."""
+    async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as reader:
+        await reader.up()
+        return [event.action for event in reader._early]
+
+
 def press(name: str) -> str:
     return json.dumps({"action": name})
 
@@ -100,7 +105,8 @@ async def test_events_come_from_the_broker_over_tls_with_a_password(mosquitto: M
         assert (first.source, first.place) == ("mqtt", "home")
         assert first.id != second.id
         assert "delivery" not in first.attributes, "the last event of a message stands for all"
-        assert source.committed([delivery(second)]) == [delivery(second)]
+        source.committed([delivery(second)])
+    assert await unacknowledged(mosquitto) == []
 
 
 async def test_a_wrong_password_says_what_to_check(mosquitto: Mosquitto) -> None:
@@ -248,85 +254,6 @@ async def test_a_flood_is_not_read_faster_than_it_is_handled_and_nothing_of_it_i
         assert await reader.actions(number) == [str(count) for count in range(number)]
 
 
-async def test_more_than_is_held_may_be_under_way_when_the_connection_is_lost_and_all_of_it_comes_again(
-    mosquitto: Mosquitto,
-) -> None:
-    """The broker sends everything again before it answers the subscription."""
-    peer = mosquitto.peer()
-    number = 2 * HELD_MESSAGES
-    async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as reader:
-        await reader.up()
-        await asyncio.to_thread(peer.publish_all, "sensors/door", [press(str(count)) for count in range(number)])
-        assert await reader.actions(number) == [str(count) for count in range(number)]  # and none is acknowledged
-    source = MqttSource(mosquitto.settings(), SENSORS)
-    async with aclosing(Reader(source)) as reader:
-        await reader.up()
-        again = [await reader.event() for _ in range(number)]
-        assert [one.action for one in again] == [str(count) for count in range(number)]
-        names = [delivery(one) for one in again]
-        assert source.committed(names) == names
-
-
-async def test_only_what_was_committed_is_acknowledged_and_in_the_order_of_receipt(mosquitto: Mosquitto) -> None:
-    peer = mosquitto.peer()
-    source = MqttSource(mosquitto.settings(), SENSORS)
-    async with aclosing(Reader(source)) as reader:
-        await reader.up()
-        for name in ("a", "b", "c"):
-            peer.publish("sensors/door", press(name))
-        a, b, c = [await reader.event() for _ in range(3)]
-        assert source.committed([delivery(c)]) == []
-        assert source.committed([delivery(a)]) == [delivery(a)]
-    again = MqttSource(mosquitto.settings(), SENSORS, pending=[delivery(c)])
-    async with aclosing(Reader(again)) as reader:
-        await reader.up()
-        redelivered = await reader.event()
-        assert (redelivered.action, delivery(redelivered)) == ("b", delivery(b))
-        peer.publish("sensors/door", press("d"))
-        d = await reader.event()
-        assert d.action == "d", "c was journaled by the earlier process: acknowledged without an event"
-        assert again.committed([delivery(b), delivery(d)]) == [delivery(b), delivery(c), delivery(d)]
-    async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as reader:
-        await reader.up()
-        peer.publish("sensors/door", press("e"))
-        assert await reader.actions(1) == ["e"], "nothing comes a third time"
-
-
-async def test_a_restarted_broker_costs_no_message_and_doubles_none(mosquitto: Mosquitto) -> None:
-    source = MqttSource(mosquitto.settings(), SENSORS)
-    peer = mosquitto.peer()
-    async with aclosing(Reader(source)) as reader:
-        await reader.up()
-        for name in ("a", "b", "c", "d"):
-            peer.publish("sensors/door", press(name))
-        a, b = await reader.event(), await reader.event()
-        mosquitto.stop()
-        c, d = await reader.event(), await reader.event()
-        with pytest.raises(LostError, match="connection lost"):
-            await reader.next()
-    assert source.committed([delivery(a), delivery(b), delivery(c)]) == [], "there is nobody to tell"
-    mosquitto.start()
-    mosquitto.peer(client_id="second").publish("sensors/door", press("e"))
-    async with aclosing(Reader(source)) as reader:
-        await reader.up()
-        e = await reader.event()
-        assert e.action == "e"
-        done = source.committed([delivery(d), delivery(e)])
-        assert done == [delivery(event) for event in (a, b, c, d, e)]
-
-
-async def test_what_is_published_while_the_guard_is_away_waits_for_it(mosquitto: Mosquitto) -> None:
-    peer = mosquitto.peer()
-    settings = mosquitto.settings()
-    async with aclosing(Reader(MqttSource(settings, SENSORS))) as reader:
-        await reader.up()
-    for name in ("a", "b"):
-        peer.publish("sensors/door", press(name))
-    async with aclosing(Reader(MqttSource(settings, SENSORS))) as reader:
-        await reader.up()
-        assert await reader.actions(2) == ["a", "b"]
-
-
 async def test_a_second_guard_of_the_same_name_is_told_of(mosquitto: Mosquitto) -> None:
     async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as first:
         await first.up()
@@ -379,69 +306,6 @@ def test_a_place_that_is_no_level_of_a_topic_is_refused() -> None:
 
 def test_the_password_is_in_no_printed_settings() -> None:
     assert "secret" not in repr(MqttSettings(password="secret"))
-
-
-GUARD = """
-import asyncio, pathlib, sys
-from homeward.core.inputs import Health
-from homeward.sources.mqtt import MqttSettings, MqttSource
-from homeward.sources.topics import TopicRule
-
-async def main(port, ca_file):
-    settings = MqttSettings(
-        host="127.0.0.1", port=int(port), username="guard", password=sys.stdin.readline().strip(),
-        ca_file=pathlib.Path(ca_file),
-    )
-    rule = TopicRule(pattern="sensors/{device}", properties={"action": "moment"})
-    async for item in MqttSource(settings, [rule]).events():
-        print("up" if isinstance(item, Health) else item.attributes["delivery"], flush=True)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
-@contextmanager
-def guard_process(settings: MqttSettings) -> Iterator[subprocess.Popen[str]]:
-    """A guard of its own process, which prints what it hears and commits nothing."""
-    process: subprocess.Popen[Any] = subprocess.Popen(
-        [sys.executable, "-c", GUARD, str(settings.port), str(settings.ca_file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(f"{settings.password}\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "up\n"
-        yield process
-    finally:
-        process.kill()
-        process.wait(DEADLINE)
-        process.stdin.close()
-        process.stdout.close()
-
-
-async def test_when_the_guard_is_killed_the_broker_says_it_is_gone_and_keeps_what_was_not_committed(
-    mosquitto: Mosquitto,
-) -> None:
-    peer = mosquitto.peer()
-    peer.listen("homeward/#")
-    with guard_process(mosquitto.settings()) as guard:
-        assert guard.stdout is not None
-        assert peer.next() == ("homeward/home/status", b"online", False)
-        peer.publish("sensors/door", press("a"))
-        peer.publish("sensors/door", press("b"))
-        a, b = guard.stdout.readline().strip(), guard.stdout.readline().strip()
-        guard.kill()
-        assert peer.next() == ("homeward/home/status", b"offline", False)
-    source = MqttSource(mosquitto.settings(), SENSORS, pending=[a])
-    async with aclosing(Reader(source)) as reader:
-        await reader.up()
-        event = await reader.event()
-        assert (event.action, delivery(event)) == ("b", b), "a was journaled; b comes again, with the DUP flag"
-        assert source.committed([b]) == [a, b]
 
 
 async def test_a_new_client_on_the_broker_is_an_event(mosquitto: Mosquitto) -> None:

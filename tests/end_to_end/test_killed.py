@@ -187,3 +187,32 @@ def test_what_was_written_and_not_acknowledged_when_the_guard_died_is_not_writte
     again = {payload for _, _, payload in relay.redelivered}
     assert written.keys() - acknowledged.keys() <= again, "the broker sent them again"
     assert readings(home.state) == Counter(reading(one)[1].encode() for one in range(number))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["the network fails", "the guard is killed"])
+def test_acknowledgements_that_the_network_lost_make_no_message_come_twice(
+    home: Home, relay: Relay, neighbour: Neighbour, *, killed: bool
+) -> None:
+    """The guard has sent them, written that down and gone on; the broker never got them, and sends again."""
+    number, lost, at_once = 400, 300, 50
+    home.configure({}, port=relay.port)
+    home.start()
+    eventually(lambda: neighbour.said(STATUS) == ["online"], "the guard listens")
+    for first in range(0, number, at_once):  # in turns, so that one commit notes the acknowledgements of another
+        relay.swallow = first >= number - lost
+        eventually(neighbour.send(map(reading, range(first, first + at_once))), "they were sent")
+        upto = first + at_once
+        eventually(lambda upto=upto: len(meters_of(relay)) == upto, "they are acknowledged")  # type: ignore[misc]
+    assert not relay.redelivered
+    if killed:
+        home.kill()
+        eventually(lambda: neighbour.said(STATUS)[-1] == "offline", "the broker tells that the guard is gone")
+    relay.cut()
+    relay.swallow = False
+    if killed:
+        home.start()
+    eventually(lambda: len(relay.redelivered) >= lost, "the broker sends again")
+    eventually(neighbour.send([reading(number)]), "one more is sent")
+    eventually(lambda: len(meters_of(relay)) == number + 1, "it is acknowledged")
+    assert set(meters_of(relay).values()) == {1, 2}, "the lost ones once more"
+    assert readings(home.state) == Counter(reading(one)[1].encode() for one in range(number + 1))

@@ -18,9 +18,10 @@ class Source(Protocol):
 
     An event whose message must be acknowledged names it in ``attributes["delivery"]``. Once the journal has
     committed every event of a delivery, the service calls ``committed`` with those names (in order); the source
-    acknowledges upstream and returns the names that it did acknowledge. A later event may carry a delivery that
-    an earlier process journaled but did not acknowledge: those names are given to the source as ``pending``
-    when it is made.
+    acknowledges upstream. It returns the names, of this or an earlier call, that will not come again: each once,
+    and not as soon as it is acknowledged, for what the network lost of that makes the message come again. The
+    journal keeps all others, and gives them to the source of a later process as ``pending``. A message that comes
+    again makes no second event.
     """
 
     name: str

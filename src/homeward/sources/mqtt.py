@@ -39,7 +39,7 @@ class MqttSource:
     """A `Source` that reads a broker's messages by topic rules.
 
     ``last`` and ``pending`` come from the journal: the last states (`topics.last_state`) and the deliveries that were
-    journaled but not acknowledged. ``known`` names the configured devices, ``own`` the guard's own other connections
+    journaled and may come again. ``known`` names the configured devices, ``own`` the guard's own other connections
     (see `Decoder`). Of a message's events the last one carries the delivery: when that is committed, all are.
     """
 
@@ -93,9 +93,9 @@ class MqttSource:
             await connection.close()
 
     def committed(self, deliveries: Sequence[str]) -> Sequence[str]:
-        """Acknowledge what the journal holds, in the order of receipt; returns the names that are done with.
+        """Acknowledge what the journal holds, in the order of receipt; returns the names that will not come again.
 
-        Those include deliveries of an earlier process that came again, or that the broker has forgotten.
+        Those are deliveries of earlier, also of an earlier process, that the broker has done with (see `Ledger`).
         """
         for name in deliveries:
             self._ledger.commit(name)
