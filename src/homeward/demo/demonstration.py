@@ -21,7 +21,7 @@ from homeward import up
 from homeward.config import FILE_NAME, PAGE_PORT, load
 from homeward.demo.broker import BrokerInTheBox, broker_in_the_box
 from homeward.demo.clock import DemoClock
-from homeward.demo.devices import COMMANDS, STATES, events, live_devices
+from homeward.demo.devices import COMMANDS, STATES, WATCHED, events, live_devices
 from homeward.demo.household import DEVICES, Moment, simulate
 from homeward.demo.story import Story
 
@@ -46,7 +46,7 @@ ONLOOKER: Final = "onlooker"
 
 RIGHTS: Final = {
     "guard": {"read": [f"{STATES}/#"], "write": [f"{COMMANDS}/#", "homeward/#"]},
-    "devices": {"read": [f"{COMMANDS}/#"], "write": [f"{STATES}/#"]},
+    "devices": {"read": [f"{COMMANDS}/#", WATCHED], "write": [f"{STATES}/#"]},
     ONLOOKER: {"read": [f"{STATES}/#", f"{COMMANDS}/#", "homeward/#"], "write": list[str]()},
 }
 """Who may do what at the broker. The passwords lie in the folder, as ``USER-password``."""
@@ -92,6 +92,7 @@ async def run(
 
             async def tell() -> None:
                 await ready.wait()
+                await devices.watched.wait()
                 await story.tell()
 
             guard = up.run(

@@ -24,6 +24,7 @@ from homeward.sources.topics import Decoder, TopicRule
 
 STATES: Final = "home"
 COMMANDS: Final = "cmd"
+WATCHED: Final = "homeward/+/status"
 CONNECT_SECONDS: Final = 10.0
 
 
@@ -85,6 +86,8 @@ class LiveDevices:
         self.held: set[str] = set()
         self.commanded = asyncio.Event()
         """Set whenever a command was obeyed; whoever waits for it clears it."""
+        self.watched = asyncio.Event()
+        """Set when the guard has said that it listens: what is told before that, it never hears."""
         self._client, self._states, self._loop = client, states, loop
         client.on_message = self._on_message
 
@@ -111,6 +114,10 @@ class LiveDevices:
         self._loop.call_soon_threadsafe(self._obey, message.topic, bytes(message.payload))
 
     def _obey(self, topic: str, payload: bytes) -> None:
+        if not topic.startswith(f"{COMMANDS}/"):
+            if payload == b"online":
+                self.watched.set()
+            return
         device = topic.partition("/")[2]
         said = self._states.obey(device, payload)
         if said is None:
@@ -145,7 +152,7 @@ async def live_devices(
     granted = asyncio.Event()
 
     def on_connect(*_: Any) -> None:
-        client.subscribe(f"{COMMANDS}/+", qos=1)
+        client.subscribe([(f"{COMMANDS}/+", 1), (WATCHED, 1)])
 
     def on_subscribe(*_: Any) -> None:
         loop.call_soon_threadsafe(granted.set)

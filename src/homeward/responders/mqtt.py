@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,6 +23,8 @@ from homeward.core.effects import Action
 
 CLIENT_SUFFIX = "-act"
 """What the responder's client id has more than the source's."""
+
+TURN_SECONDS = 1.0
 
 
 class Broker(Protocol):
@@ -134,11 +137,25 @@ class MqttResponder:
                 _run(client, client.publish(topic, payload, qos=1).is_published, deadline)
             except (NotConfirmedError, RuntimeError) as error:
                 raise NotConfirmedError(f"{where}: command to {topic} not confirmed ({error})") from None
+            _wait_for_turn(client, topic, deadline)
         finally:
             client.disconnect()
             sock = client.socket()
             if sock is not None:
                 sock.close()
+
+
+def _wait_for_turn(client: Client, topic: str, deadline: float) -> None:
+    """Ask the broker something harmless, and let it answer, before we go.
+
+    A broker may confirm a message first and hand it on later; amqtt drops what it has not handed on when the client
+    goes. It answers in turn, so that its answer means that our command is on its way.
+    """
+    answered: list[int] = []
+    client.on_unsubscribe = lambda _client, _data, mid, *_: answered.append(mid)
+    with suppress(NotConfirmedError, RuntimeError):  # the command itself was confirmed
+        client.unsubscribe(topic)
+        _run(client, lambda: bool(answered), min(deadline, time.monotonic() + TURN_SECONDS))
 
 
 def _run(client: Client, done: Callable[[], bool], deadline: float) -> None:

@@ -79,4 +79,5 @@ def _duration(milliseconds: int) -> str:
     for size, word in ((1440, "days"), (60, "hours"), (1, "minutes")):
         if minutes >= 2 * size:
             return f"{minutes / size:.0f} {word}"
-    return f"{milliseconds / 1000:.0f} seconds"
+    seconds = round(milliseconds / 1000)
+    return "less than a second" if not seconds else "1 second" if seconds == 1 else f"{seconds} seconds"
