@@ -134,6 +134,7 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         client.on_socket_close = self._on_socket_close
         client.on_socket_register_write = self._on_want_write
@@ -162,10 +163,11 @@ class Connection:
         self._asked = tuple(filters)
         self._client.subscribe([(name, 1) for name in filters])
 
-    def tell(self, status: bytes) -> None:
-        """Publish our status, retained, at once."""
-        self._client.publish(self._status_topic, status, qos=1, retain=True)
+    def tell(self, status: bytes) -> mqtt.MQTTMessageInfo:
+        """Publish our status, retained, at once. Returns what tells whether the broker has confirmed it."""
+        said = self._client.publish(self._status_topic, status, qos=1, retain=True)
         self._write()
+        return said
 
     async def next(self) -> Message | Subscribed:
         """What came next.
@@ -204,14 +206,17 @@ class Connection:
     async def close(self) -> None:
         """Leave in order: ``offline``, then DISCONNECT.
 
-        TCP keeps the order: a broker that reads our DISCONNECT has read ``offline``; one that does not publishes the
-        will. So nothing is waited for but the writing.
+        A socket that is closed with something unread in it resets the connection, and the broker may lose what it
+        has not read yet: the last acknowledgements. That it confirms ``offline`` says that it has read them all.
+        Where it does not, it publishes the will.
         """
         try:
             if self.up and self._session_present is not None:
-                self.tell(b"offline")
-                self._client.disconnect()
+                said = self.tell(b"offline")
                 async with asyncio.timeout(CLOSE_SECONDS):
+                    if not self._paused:
+                        await self._until(said.is_published)
+                    self._client.disconnect()
                     await self._until(lambda: not self._attached)
         except (MqttError, TimeoutError):
             pass  # then the will says it
@@ -334,6 +339,9 @@ class Connection:
         if not self._paused and (len(self._inbox) >= HELD_MESSAGES or self._held >= HELD_BYTES):
             self._paused = True
             self._loop.remove_reader(self._socket())
+        self._news.set()
+
+    def _on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, _code: ReasonCode, _properties: Any) -> None:
         self._news.set()
 
     def _on_disconnect(
