@@ -16,7 +16,7 @@ from homeward.core.blindness import note_health
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
 from homeward.core.effects import Effect, IncidentKind, Record
-from homeward.core.event import NAME_LIMIT, Event
+from homeward.core.event import Event, is_name
 from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
@@ -153,7 +153,7 @@ class Engine:
     def _event(self, event: Event, at: int, effects: list[Effect]) -> bool:
         """Take an event in; whether it touched an incident (most do not)."""
         state, profile = self.state, self._profile
-        if not (_is_name(event.device) and _is_name(event.action)):
+        if not (is_name(event.device) and is_name(event.action)):
             self._count("refused_name")
             return False
         if event.device in state.leases.words and self._leases.note(event, _time(at)):
@@ -381,19 +381,6 @@ class Engine:
 
 def _words(device: Device) -> set[str]:
     return {device.name, device.type, device.role}
-
-
-def _is_name(name: str) -> bool:
-    """Whether a name has a length, not too much of it, and is text (a lone surrogate is not)."""
-    if not 0 < len(name) <= NAME_LIMIT:
-        return False
-    if name.isascii():
-        return True
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _milliseconds(moment: datetime) -> int:

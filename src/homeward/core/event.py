@@ -13,6 +13,19 @@ NAME_LIMIT = 128
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
+def is_name(name: str) -> bool:
+    """Whether it can name something: some text, and not too much of it (JSON can spell halves of a character)."""
+    if not 0 < len(name) <= NAME_LIMIT:
+        return False
+    if name.isascii():
+        return True
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One change of one property of one device.

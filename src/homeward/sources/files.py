@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from homeward.core.event import NAME_LIMIT, Event
+from homeward.core.event import Event, is_name
 from homeward.core.settings import Device
 from homeward.core.vocabulary import ROLES, TYPES
 
@@ -149,19 +149,6 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
-def _is_text(name: str) -> bool:
-    """Short enough, and something that can be written down (JSON can spell halves of a character)."""
-    if len(name) > NAME_LIMIT:
-        return False
-    if name.isascii():
-        return True
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 _Row = tuple[str, str, str, str, str, str]
 
 
@@ -224,7 +211,7 @@ def _in_order(rows: Iterable[_Row | None], refused: Counter[str]) -> Iterator[Ev
             continue
         if happened.tzinfo is not UTC:
             happened = happened.replace(tzinfo=UTC) if happened.tzinfo is None else happened.astimezone(UTC)
-        if not (device and action and _is_text(device) and _is_text(action) and _is_text(actor)):
+        if not (is_name(device) and is_name(action) and (not actor or is_name(actor))):
             refused["name"] += 1
             continue
         if value is not None and not math.isfinite(value):
