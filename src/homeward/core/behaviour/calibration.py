@@ -16,9 +16,12 @@ from homeward.core.behaviour.table import WEIGHT, log2
 BUCKET_SHIFT: Final = 6
 """Scores (Q8 bits) are counted by quarter bits."""
 
-_LN2_Q16: Final = 45426
+_LN2: Final = 0.6931471805599453
+_LN2_Q16: Final = round(_LN2 * 65536)
 
 RAREST: Final = 1e-6
+"""No p-value is smaller."""
+
 MIN_DAYS: Final = 7
 """A rate per week is not claimed before a week was seen."""
 
@@ -117,5 +120,5 @@ class Calibration:
         if bucket <= largest:
             return share
         _, excess, _ = self._tail(sorted(self.counts.items(), reverse=True))
-        steps: float = (bucket - largest) * 256 / (excess * 0.6931471805599453)
+        steps: float = (bucket - largest) * 256 / (excess * _LN2)
         return max(share / float(2.0**steps), RAREST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from homeward.core.behaviour.habits import HALF_HOURS
 from homeward.core.behaviour.profile import (
     HOW_LONG,
     HOW_SOON,
@@ -10,8 +11,6 @@ from homeward.core.behaviour.profile import (
     Observation,
 )
 from homeward.core.behaviour.table import WEIGHT, Table
-
-_HALF_HOURS = 48
 
 
 def reason(table: Table, seen: Observation, habit: int) -> str:
@@ -41,16 +40,16 @@ def _usual_hours(table: Table, seen: Observation) -> str:
             return "this device is new here"
         return "this device has never done this before"
     # Neighbouring half-hours share weight: below half an event is "not at this hour".
-    rare = [table.weight(activity, hour) < WEIGHT // 2 for hour in range(_HALF_HOURS)]
+    rare = [table.weight(activity, hour) < WEIGHT // 2 for hour in range(HALF_HOURS)]
     if all(rare):
         return f"seen only {_times(times)}, never often enough at one hour to be usual"
     if not rare[half_hour]:
         return f"seldom at this hour ({_times(times)} in all)"
     start = end = half_hour
-    while rare[start - 1] and (start - 1 - end) % _HALF_HOURS:
-        start = (start - 1) % _HALF_HOURS
-    while rare[(end + 1) % _HALF_HOURS] and (end + 1 - start) % _HALF_HOURS:
-        end = (end + 1) % _HALF_HOURS
+    while rare[start - 1] and (start - 1 - end) % HALF_HOURS:
+        start = (start - 1) % HALF_HOURS
+    while rare[(end + 1) % HALF_HOURS] and (end + 1 - start) % HALF_HOURS:
+        end = (end + 1) % HALF_HOURS
     return f"never between {_clock(start * 30)} and {_clock(end * 30 + 30)} in {_times(times)}"
 
 
