@@ -6,8 +6,8 @@ from math import log2
 
 import pytest
 
+from homeward.bench.alarmed import Alarmed
 from homeward.bench.homes import Household
-from homeward.bench.methods import Alarmed
 from homeward.bench.peers import LEVELS, MarkovChain, Peer, Rules, Seen, Strictness
 from homeward.core.event import Event
 from homeward.core.settings import Device

@@ -17,9 +17,10 @@ from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from homeward.bench.alarmed import Alarmed
 from homeward.bench.course import Course, follow
 from homeward.bench.homes import DAYS_A_WEEK, LEARNING_DAYS, Household, find_homes, load
-from homeward.bench.methods import Alarmed, Homeward, Method
+from homeward.bench.methods import Homeward, Method
 from homeward.bench.peers import LEVELS, MarkovChain, Rules
 from homeward.bench.report import markdown, table
 from homeward.bench.scenarios import SCENARIOS, plan, shares_a_kind
