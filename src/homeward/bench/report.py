@@ -1,10 +1,14 @@
-"""The result of ``bench quiet`` for people: a table for the terminal, and Markdown for the README."""
+"""Figures for people: tables for the terminal and for a page, and the report of ``bench quiet``.
+
+The first part serves every benchmark: `text_table`, `markdown_table`, `bullets`, `figure`, `share`, `measured`. A
+table is its head and its rows, all of them text, so that the terminal and the page never tell two stories.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,34 +16,49 @@ from typing import Any
 from homeward.bench.scenarios import SCENARIOS
 from homeward.bench.statistics import poisson_tail, wilson
 
-HEAD = ("home", "method", "budget", "weeks", "alarms", "a week", "worst")
+Row = Sequence[str]
+
+NONE = "-"
+"""What stands where there is no figure."""
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Every home, budget and method, and the pool, as aligned columns."""
-    shown = _shown(result)
-    rows = [_head(shown), *_rows(result, shown)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *_notes(result)]) + "\n"
+def text_table(head: Row, rows: Iterable[Row]) -> str:
+    """Aligned columns for the terminal, with a line below the head; ends with a line feed."""
+    lines = [list(map(_plain, head)), *(list(map(_plain, row)) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    told = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+    return "\n".join([told[0], "-" * max(map(len, told)), *told[1:]]) + "\n"
 
 
-def markdown(
-    result: Mapping[str, Any], *, brief: bool = False, command: str = "homeward bench quiet --data DIR"
-) -> str:
-    """The same as a Markdown table, with the command, the machine and the date.
-
-    ``brief`` leaves out all budgets but one alarm a week, and the peers but in the pool.
-    """
-    shown = _shown(result)
-    head, *rows = [_head(shown), *_rows(result, shown)]
-    if brief:
-        rows = [row for row in rows if row[2] == "1" and (row[1] == "homeward" or row[0].startswith("all "))]
+def markdown_table(head: Row, rows: Iterable[Row]) -> str:
+    """The same as a Markdown table; a bar within a cell is escaped; ends with a line feed."""
     lines = [head, ["---"] * len(head), *rows]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    notes = "\n".join(f"- {note}" for note in _notes(result))
+    return "".join(f"| {' | '.join(_plain(cell).replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def bullets(notes: Iterable[str]) -> str:
+    """Notes as a list, in Markdown as on the terminal; ends with a line feed unless there are none."""
+    return "".join(f"- {note}\n" for note in notes)
+
+
+def figure(value: float | None, digits: int = 2) -> str:
+    """A number with so many decimals, or the sign that there is none."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def share(rate: Mapping[str, Any] | None) -> str:
+    """A rate with its 95 % interval (``rate``, ``low`` and ``high``), or the sign that there is none."""
+    return f"{rate['rate']:.2f} ({rate['low']:.2f}-{rate['high']:.2f})" if rate else NONE
+
+
+def measured(command: str) -> str:
+    """When, on what machine and by which command figures came about: the line that stands below them."""
     today = datetime.now(UTC).date().isoformat()
-    return f"{body}\n\n{notes}\n- Measured on {today} on {_machine()} by `{command} --seed {result['seed']}`.\n"
+    return f"Measured on {today} on {_machine()} by `{command}`."
+
+
+def _plain(cell: str) -> str:
+    return " ".join(cell.split())  # a name from a file may hold a line feed, which would end the row
 
 
 def _machine() -> str:
@@ -51,61 +70,128 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores ({model}), {platform.system()}, Python {platform.python_version()}"
 
 
+# The report of bench quiet ------------------------------------------------------------------------------------------
+
+HEAD = ("home", "method", "budget", "weeks", "alarms", "a week", "worst")
+BENIGN = "homecoming"
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Both pools at every budget, then each real home and each kind of simulated ones at one alarm a week."""
+    shown = _shown(result)
+    rows = [*_pools(result, shown), *_homes(result, shown, _one(result)), *_kinds(result, shown, _one(result))]
+    return f"{text_table(_head(shown), rows)}\n{bullets(_notes(result))}"
+
+
+def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | None = None) -> str:
+    """The same in Markdown, with every real home at every budget.
+
+    ``brief`` leaves all budgets out but one alarm a week, and the peers but in the pools. ``command`` adds the
+    line that says when, where and by which command the figures were measured.
+    """
+    shown = _shown(result)
+    budgets = _one(result) if brief else _budgets(result)
+    rows = [*_pools(result, shown, budgets), *_homes(result, shown, budgets, alone=brief)]
+    if not brief:
+        rows += _kinds(result, shown, _one(result))
+    line = [measured(f"{command} --seed {result['seed']}")] if command else []
+    return f"{markdown_table(_head(shown), rows)}\n{bullets([*_notes(result), *line])}"
+
+
 def _shown(result: Mapping[str, Any]) -> list[str]:
     """The scenarios that any home has a trial of."""
     figures = [budget for home in result["homes"].values() for budget in home["budgets"].values()]
-    return [scenario for scenario in SCENARIOS if any(figure["scenarios"][scenario] for figure in figures)]
+    return [name for name in SCENARIOS if any(figure["scenarios"].get(name) for figure in figures)]
 
 
 def _head(shown: Sequence[str]) -> list[str]:
-    return [*HEAD, *(scenario.replace("_", " ") for scenario in shown)]
+    named = (f"{name} (false alarms)" if name == BENIGN else name for name in shown)
+    return [*HEAD, "caught", *(name.replace("_", " ") for name in named)]
 
 
-def _rows(result: Mapping[str, Any], shown: Sequence[str]) -> Iterator[list[str]]:
+def _budgets(result: Mapping[str, Any]) -> list[str]:
+    return list(dict.fromkeys(budget for home in result["homes"].values() for budget in home["budgets"]))
+
+
+def _one(result: Mapping[str, Any]) -> list[str]:
+    """One alarm a week, the default; where it was not measured, every budget that was."""
+    budgets = _budgets(result)
+    return ["1"] if "1" in budgets else budgets
+
+
+def _methods(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {"homeward": result["homes"], **result["peers"]}
+
+
+def _pools(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str] | None = None) -> Iterator[Row]:
     for kind, pool in result["pooled"].items():
         for budget, figures in (pool or {}).items():
+            if budgets is not None and budget not in budgets:
+                continue
             yield _row(f"all {kind}", "homeward", budget, figures, shown)
             for peer, homes in result["peers"].items():
                 of_kind = [home for home in homes.values() if home["real"] == (kind == "real")]
-                pooled = _add([home["budgets"][budget] for home in of_kind])
-                yield _row(f"all {kind}", peer, budget, pooled, shown)
-    methods = {"homeward": result["homes"], **result["peers"]}
+                yield _row(f"all {kind}", peer, budget, pooled(of_kind, budget), shown)
+
+
+def _homes(
+    result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str], *, alone: bool = False
+) -> Iterator[Row]:
+    """Each real home; ``alone`` leaves the peers out."""
+    methods = {"homeward": result["homes"]} if alone else _methods(result)
     for name, home in result["homes"].items():
-        for budget in home["budgets"]:
+        for budget in budgets if home["real"] else ():
             for method, homes in methods.items():
                 figures = homes[name]["budgets"][budget]
                 level = f" ({figures['level']})" if "level" in figures else ""
                 yield _row(name, method + level, budget, figures, shown)
 
 
+def _kinds(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str]) -> Iterator[Row]:
+    """The simulated homes, too many for a row each, by their kind."""
+    kinds: dict[str, list[str]] = {}
+    for name, home in result["homes"].items():
+        if not home["real"] and home.get("kind"):
+            kinds.setdefault(home["kind"], []).append(name)
+    for kind, names in sorted(kinds.items()):
+        for budget in budgets:
+            for method, homes in _methods(result).items():
+                figures = pooled([homes[name] for name in names], budget)
+                yield _row(f"simulated: {kind} ({len(names)})", method, budget, figures, shown)
+
+
 def _row(home: str, method: str, budget: str, figures: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
-    rate = figures["alarms_per_week"]
     chance = poisson_tail(float(budget) * figures["weeks"], figures["alarms"])
+    scenarios = figures["scenarios"]
     return [
         home,
         method,
         budget,
-        f"{figures['weeks']:.1f}",
+        figure(figures["weeks"], 1),
         str(figures["alarms"]) + (" !" if chance < 0.01 else ""),
-        "-" if rate is None else f"{rate:.2f}",
+        figure(figures["alarms_per_week"]),
         str(figures["worst_week"]),
-        *(_rate(figures["scenarios"][scenario]) for scenario in shown),
+        figure(mean_caught(scenarios)),
+        *(share(scenarios.get(name)) for name in shown),
     ]
 
 
-def _rate(figures: Mapping[str, Any] | None) -> str:
-    return f"{figures['rate']:.2f} ({figures['low']:.2f}-{figures['high']:.2f})" if figures else "-"
+def mean_caught(scenarios: Mapping[str, Any]) -> float | None:
+    """The mean of the detection rates; a benign homecoming is none, and what was not tried does not count."""
+    rates = [one["rate"] for name, one in scenarios.items() if one and name != BENIGN]
+    return sum(rates) / len(rates) if rates else None
 
 
-def _add(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Alarms, weeks and trials of several homes together."""
+def pooled(homes: Iterable[Mapping[str, Any]], budget: str) -> dict[str, Any]:
+    """Alarms, weeks and trials of several homes together, at one budget."""
+    figures = [home["budgets"][budget] for home in homes]
     weeks, alarms = sum(f["weeks"] for f in figures), sum(f["alarms"] for f in figures)
     scenarios: dict[str, Any] = {}
-    for scenario in SCENARIOS:
-        have = [f["scenarios"][scenario] for f in figures if f["scenarios"][scenario]]
+    for name in SCENARIOS:
+        have = [tried for f in figures if (tried := f["scenarios"].get(name))]
         trials, detected = sum(s["trials"] for s in have), sum(s["detected"] for s in have)
         low, high = wilson(detected, trials) if trials else (0.0, 1.0)
-        scenarios[scenario] = {"rate": detected / trials, "low": low, "high": high} if trials else None
+        scenarios[name] = {"rate": detected / trials, "low": low, "high": high} if trials else None
     return {
         "weeks": weeks,
         "alarms": alarms,
@@ -117,9 +203,13 @@ def _add(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "Detection rates come with their 95 % interval (Wilson). A week is seven active days; figures start on the "
-        "15th. “!”: so many alarms would come by chance in fewer than one of a hundred such homes at that budget."
+        "Detection rates come with their 95 % interval (Wilson); “caught” is their mean over the scenarios tried. A "
+        "week is seven active days; figures start on the 15th. “!”: so many alarms would come by chance in fewer "
+        "than one of a hundred such homes at that budget."
     )
+    simulated = sum(not home["real"] for home in result["homes"].values())
+    if simulated:
+        yield f"{simulated} of the {len(result['homes'])} homes are simulated, never averaged with real ones."
     missing: dict[str, dict[str, None]] = {}
     for reasons in result["reasons"]["homes"].values():
         for scenario, reason in reasons.items():
