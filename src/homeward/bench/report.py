@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from homeward.bench.scenarios import SCENARIOS
 from homeward.bench.statistics import poisson_tail, wilson
 
 Row = Sequence[str]
@@ -101,7 +100,8 @@ def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | N
 def _shown(result: Mapping[str, Any]) -> list[str]:
     """The scenarios that any home has a trial of."""
     figures = [budget for home in result["homes"].values() for budget in home["budgets"].values()]
-    return [name for name in SCENARIOS if any(figure["scenarios"].get(name) for figure in figures)]
+    names = dict.fromkeys(name for figure in figures for name in figure["scenarios"])
+    return [name for name in names if any(figure["scenarios"].get(name) for figure in figures)]
 
 
 def _head(shown: Sequence[str]) -> list[str]:
@@ -187,7 +187,7 @@ def pooled(homes: Iterable[Mapping[str, Any]], budget: str) -> dict[str, Any]:
     figures = [home["budgets"][budget] for home in homes]
     weeks, alarms = sum(f["weeks"] for f in figures), sum(f["alarms"] for f in figures)
     scenarios: dict[str, Any] = {}
-    for name in SCENARIOS:
+    for name in dict.fromkeys(name for f in figures for name in f["scenarios"]):
         have = [tried for f in figures if (tried := f["scenarios"].get(name))]
         trials, detected = sum(s["trials"] for s in have), sum(s["detected"] for s in have)
         low, high = wilson(detected, trials) if trials else (0.0, 1.0)

@@ -1,0 +1,130 @@
+"""What each benchmark shows as pictures, from its JSON alone.
+
+Every function takes a result and gives the pictures by what tells them apart: the first has no name of its own, the
+others are called after what they show. Real and simulated homes stand side by side, never in one figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from homeward.bench.chart import Axis, Panel, Plane, Point, Words, dots, lines
+from homeward.bench.report import BENIGN, pooled
+
+Result = Mapping[str, Any]
+
+PERCENT = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), shares=True)
+ALARMS = (0, 0.1, 0.25, 1, 7, 50, 350, 2500)
+NAMES = {
+    "half_space_trees": "half-space trees",
+    "isolation_forest": "isolation forest",
+    "loda": "LODA",
+    "lof": "local outlier factor",
+    "ocsvm": "one-class SVM",
+    "markov": "Markov chain",
+    "rules": "plain rules",
+    "never_seen": "never seen",
+    "homeward": "Homeward",
+}
+TARGETS = {
+    "night_entry": 0.99, "odd_hour_entry": 0.80, "away_entry": 0.95, "ghost_command": 0.90,
+    "sabotage": 0.95, "flood": 1.0, "other_home": 0.90, "stranger": 0.99, "homecoming": 0.01,
+}  # fmt: skip
+
+
+def quiet(result: Result) -> dict[str, str]:
+    """Alarms a week against the budget, and what was caught at one alarm a week."""
+    pools = {f"{kind} homes": kind for kind in ("real", "simulated") if result["pooled"].get(kind)}
+    return {"": _alarms(result, pools), "caught": _caught(result, pools)}
+
+
+def _alarms(result: Result, pools: Mapping[str, str]) -> str:
+    planes = []
+    for name, kind in pools.items():
+        drawn = {
+            method: [(float(b), f["alarms_per_week"] or 0.0) for b, f in budgets.items()]
+            for method, budgets in _pools(result, kind).items()
+        }
+        planes.append(Plane(name=name, lines=drawn, below=((0.25, 0.25), (7, 7))))
+    across = Axis(ticks=(0.25, 1, 7), name="budget: alarms a week that the owner will hear", logarithmic=True)
+    most = max((y for plane in planes for drawn in plane.lines.values() for _, y in drawn), default=0)
+    ticks = [tick for n, tick in enumerate(ALARMS) if n < 5 or ALARMS[n - 1] < most]
+    words = Words(
+        title="Alarms a week, and the budget",
+        below="Every false alarm of a home that just lives. In the shaded part the budget is kept.",
+        description="Lines of alarms a week by budget, one for each method. " + _spoken(planes, "budget"),
+    )
+    return lines(words, _series(result), planes, across, Axis(ticks=ticks, name="alarms a week", logarithmic=True))
+
+
+def _caught(result: Result, pools: Mapping[str, str]) -> str:
+    panels = []
+    for name, kind in pools.items():
+        rows: dict[str, dict[str, Point]] = {}
+        for method, budgets in _pools(result, kind).items():
+            for scenario, rate in budgets.get("1", {"scenarios": {}})["scenarios"].items():
+                if rate:
+                    rows.setdefault(_scenario(scenario), {})[method] = _point(rate)
+        panels.append(Panel(name=name, rows=rows, targets=_targets(result["pooled"][kind].get("1"))))
+    words = Words(
+        title="What is caught at one alarm a week",
+        below="Share of the injected scenarios that interrupted the owner in time, with its 95 % interval.",
+        description="Detection rates by scenario and method. " + _told(panels),
+        notes=("The upright stroke in a row is the target. In the last row less is better.",),
+    )
+    return dots(words, _series(result), panels, PERCENT)
+
+
+def _targets(figures: Mapping[str, Any] | None) -> dict[str, float]:
+    """The rates to be reached, by row; a decoy may cost two points of what a night entry reaches."""
+    targets = {_scenario(scenario): target for scenario, target in TARGETS.items()}
+    if figures and (night := figures["scenarios"].get("night_entry")):
+        targets[_scenario("decoy")] = max(0.0, night["rate"] - 0.02)
+    return targets
+
+
+def _scenario(name: str) -> str:
+    return "homecoming (false alarms)" if name == BENIGN else name.replace("_", " ")
+
+
+def _pools(result: Result, kind: str) -> dict[str, Mapping[str, Any]]:
+    """The figures of a pool by method and budget."""
+    found: dict[str, Mapping[str, Any]] = {_method("homeward"): result["pooled"][kind]}
+    for peer, homes in result["peers"].items():
+        of_kind = [home for home in homes.values() if home["real"] == (kind == "real")]
+        found[_method(peer)] = {budget: pooled(of_kind, budget) for budget in result["pooled"][kind]}
+    return found
+
+
+def _series(result: Result) -> list[str]:
+    return [_method(name) for name in ("homeward", *result["peers"])]
+
+
+def _method(name: str) -> str:
+    return NAMES.get(name, name.replace("_", " "))
+
+
+def _point(rate: Mapping[str, Any]) -> Point:
+    return Point(rate["rate"], rate["low"], rate["high"])
+
+
+def _told(panels: Sequence[Panel], most: int = 40) -> str:
+    """The figures of the first series in words."""
+
+    def said() -> Iterator[str]:
+        for panel in panels:
+            for row, points in panel.rows.items():
+                if points:
+                    name, point = next(iter(points.items()))
+                    yield f"{panel.name}, {row}: {name} {point.value:.2f}"
+
+    return "; ".join(list(said())[:most]) + "."
+
+
+def _spoken(planes: Sequence[Plane], across: str) -> str:
+    told = []
+    for plane in planes:
+        name, points = next(iter(plane.lines.items()))
+        told.append(f"{plane.name}: {name} " + ", ".join(f"{y:.2f} at {across} {x:g}" for x, y in points))
+    return "; ".join(told) + "."
