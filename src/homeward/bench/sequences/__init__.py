@@ -154,9 +154,13 @@ def _cell(found: Mapping[str, Any] | None) -> str:
 
 def _notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "AUC: the area under the ROC curve with its 95 % interval (DeLong). Recall and F1 are those at the threshold, "
-        f"the {PERCENTILE}th percentile of the normal validation windows. "
-        "“Flagged though usual” is the share of normal test windows, with its 95 % interval (Wilson)."
+        "AUC: the area under the ROC curve with its 95 % interval (DeLong; no width where nothing overlaps). Recall "
+        f"and F1: those at the threshold, the {PERCENTILE}th percentile of the normal validation windows. “Flagged "
+        "though usual”: the share of normal test windows, with its 95 % interval (Wilson)."
+    )
+    yield (
+        "The detectors of scikit-learn, at its defaults, see a window as counts: of activities (a device and what it "
+        "did), three-hour bins and weekdays."
     )
     yield PUBLISHED
     for name, reasons in result["reasons"].items():
