@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Generic
 
 from homeward.bench.homes import DAYS_A_WEEK, LEARNING_DAYS, Household
 from homeward.bench.methods import Interruption
@@ -24,17 +25,17 @@ MOST_HELD = 256
 """How many unusual events of one incident a peer keeps for the owner's answer."""
 
 
-class Alarmed:
+class Alarmed(Generic[Seen]):
     """A peer made into a guard, by rules that are the same for all.
 
-    It learns every event after looking at it. With a budget it is silent for the first fourteen active days; from
-    then on its threshold, set anew after each visit, is the lowest that would have kept the budget on the stream
-    so far (one alarm for each visit whose strangest event lies above). Without a budget what scores above 0.5
-    alarms. An incident interrupts when it opens, and again for each guarded device that it
-    reaches first, as the guard's do.
+    The peer learns every event after looking at it, and once more what the owner confirms. With a budget it is
+    silent for the first fourteen active days; from then on its threshold, set anew after each visit, is the lowest
+    that would have kept the budget on the stream so far (one alarm for each visit whose strangest event lies
+    above). Without a budget what scores above 0.5 alarms. An incident interrupts when it opens, and again for each
+    guarded device that it reaches first, as the guard's do.
     """
 
-    def __init__(self, home: Household, peer: Peer, budget: float | None) -> None:
+    def __init__(self, home: Household, peer: Peer[Seen], budget: float | None) -> None:
         self._home = home
         self._peer = peer
         self._budget = budget
@@ -42,23 +43,21 @@ class Alarmed:
         self._guarded = frozenset(d.name for d in home.devices.values() if is_guarded(d.type, d.role))
         self._visits: list[float] = []
         self._visit_began = self._visit_last = home.at[0]
-        self._visit_score = 0.0
+        self._visit_score = float("-inf")
         self._incident = ""
         self._opened = self._joined = home.at[0]
         self._reached: frozenset[str] = frozenset()
-        self._held: dict[str, list[Seen]] = {}
+        self._held: dict[str, tuple[Seen, ...]] = {}
 
     def event(self, event: Event) -> Sequence[Interruption]:
         score, seen = self._peer.look(event)
         if self._budget is not None:
             self._visit(event.at, score)
-        told = self._unusual(event, seen) if score > self._threshold else ()
-        self._peer.learn(seen, 1)
-        return told
+        return self._unusual(event, seen) if score > self._threshold else ()
 
     def answer(self, at: datetime, incident: str) -> Sequence[Interruption]:  # noqa: ARG002  # learned whenever it comes
         for seen in self._held.pop(incident, ()):
-            self._peer.learn(seen, CONFIRMED_WEIGHT)
+            self._peer.confirm(seen, CONFIRMED_WEIGHT)
         return ()
 
     def wait(self, until: datetime) -> Sequence[Interruption]:  # noqa: ARG002  # no peer speaks without an event
@@ -69,12 +68,12 @@ class Alarmed:
             return 0.0
         return (self._home.starts - self._home.at[0]) / timedelta(days=1) if self._home.starts else None
 
-    def copy(self) -> Alarmed:
-        twin = object.__new__(Alarmed)
+    def copy(self) -> Alarmed[Seen]:
+        twin: Alarmed[Seen] = object.__new__(Alarmed)
         twin.__dict__.update(self.__dict__)
         twin._peer = self._peer.copy()
         twin._visits = self._visits.copy()
-        twin._held = {incident: held.copy() for incident, held in self._held.items()}
+        twin._held = dict(self._held)
         return twin
 
     def _visit(self, at: datetime, score: float) -> None:
@@ -100,10 +99,10 @@ class Alarmed:
         self._joined = at
         held = self._held.get(self._incident)
         if held is not None and len(held) < MOST_HELD:
-            held.append(seen)
+            self._held[self._incident] = (*held, seen)
         return () if is_open and not reaches else (Interruption(at, self._incident, event.device),)
 
     def _hold(self, incident: str) -> None:
-        self._held[incident] = []
+        self._held[incident] = ()
         if len(self._held) > MOST_HELD:
             del self._held[next(iter(self._held))]
