@@ -10,6 +10,8 @@ DATA ?= $(or $(HOMEWARD_DATA),../shared/data)
 ARGS ?=
 BIN := .venv/bin
 SITE := .cache/site
+BENCHES := quiet
+IN_README := quiet
 # What has been installed is named by what it was installed from: same sum, nothing to do, no network.
 STAMP := .venv/installed-$(shell { pwd -P; cat requirements.lock pyproject.toml tools/install.sh; } | cksum | cut -d ' ' -f 1)
 
@@ -55,8 +57,11 @@ unit: install ## Run the tests (ARGS=... is passed on)
 	@printf -- '-- tests (pytest)\n'
 	@$(BIN)/python -m pytest -q $(ARGS)
 
-bench: install ## Measure on real homes in DATA=../shared/data and write the numbers into the README
-	$(BIN)/homeward bench quiet --data '$(DATA)' --write README.md --write docs/reference/bench-quiet.md
+bench: install $(BENCHES:%=bench-%) ## Measure everything on the recordings in DATA=../shared/data; write README, docs and pictures
+
+bench-%: install
+	$(BIN)/homeward bench $* --data '$(DATA)' $(if $(filter $*,$(IN_README)),--write README.md) \
+	  --write docs/reference/bench-$*.md --picture docs/images/bench-$*.svg
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv; ARGS=--upgrade)
 	@uv=$$(command -v $(BIN)/uv || command -v uv) || { echo 'homeward: uv is needed: pip install uv' >&2; exit 1; }; \

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import json
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from homeward.bench.catalogue import BENCHMARKS
 from homeward.cli import main
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback
@@ -71,7 +71,7 @@ def test_help_tells_the_story_and_names_every_command(capsys: pytest.CaptureFixt
     assert all(re.search(rf"^    {name}\b", told, re.MULTILINE) for name in COMMANDS)
 
 
-@pytest.mark.parametrize("command", [*(name for name in COMMANDS if name != "bench"), "bench quiet"])
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], *(f"bench {name}" for name in BENCHMARKS)])
 def test_the_help_of_every_command_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
@@ -323,35 +323,3 @@ def test_a_new_guard_learns_from_recorded_history_first_and_only_once(home: Path
         assert len(learned) == 30 * 14
         assert [(one.at.day, one.at.hour) for one in (learned[0], learned[-14])] == [(1, 5), (30, 4)]
         assert Guard.resume(journal).engine.readiness().ready
-
-
-# Benchmarks
-
-
-def test_bench_quiet_prints_one_json_object_and_writes_the_figures_where_they_belong(
-    tmp_path: Path, recording: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = tmp_path / "README.md"
-    page.write_text("# Here\n\n<!-- bench quiet: begin -->\nold\n<!-- bench quiet: end -->\n\nthe rest\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        recording.rename(tmp_path / "flat.events.csv")
-        with gzip.open(tmp_path / "flat.events.csv.gz", "wt") as file:
-            file.write((tmp_path / "flat.events.csv").read_text())
-        assert main(["bench", "quiet", "--data", str(tmp_path), "--json", "--write", str(page)]) == 0
-    told = capsys.readouterr()
-    assert "flat" in json.loads(told.out)["homes"]
-    assert told.err == ""
-    written = page.read_text()
-    assert written.startswith("# Here\n\n<!-- bench quiet: begin -->\n")
-    assert written.endswith("<!-- bench quiet: end -->\n\nthe rest\n")
-    assert "old" not in written.splitlines()
-    assert "flat" in written
-
-
-def test_bench_quiet_says_where_its_figures_would_belong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "quiet", "--data", str(tmp_path / "nothing")]) == 2
-    assert "no such folder" in capsys.readouterr().err
-    (tmp_path / "README.md").write_text("no marks")
-    assert main(["bench", "quiet", "--data", str(tmp_path), "--write", str(tmp_path / "README.md")]) == 2
-    assert "<!-- bench quiet: begin -->" in capsys.readouterr().err

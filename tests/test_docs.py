@@ -123,17 +123,6 @@ def test_every_part_that_the_code_can_write_is_shown() -> None:
     assert {part for _, part in WRITTEN} == set(PARTS)
 
 
-def test_the_bench_finds_the_place_of_its_figures_in_the_readme(tmp_path: Path) -> None:
-    copy, no_homes = tmp_path / "README.md", tmp_path / "homes"
-    shutil.copy(REPOSITORY / "README.md", copy)
-    no_homes.mkdir()
-    assert main(["bench", "quiet", "--data", str(no_homes), "--write", str(copy)]) == 0
-    before, after = text_of("README.md"), copy.read_text("utf-8")
-    assert after != before
-    assert after.partition("begin -->")[0] == before.partition("begin -->")[0]
-    assert after.rpartition("end -->")[2] == before.rpartition("end -->")[2]
-
-
 # The configuration --------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,6 @@ from homeward.inbox import Note
 from homeward.journal import Journal, JournalError
 from homeward.replay import Summary, alarm_line, replay
 from homeward.say import say
-from homeward.sources.files import FileError
 
 OK, PROBLEM, USAGE = 0, 1, 2
 JOURNAL = "journal.db"
@@ -182,20 +181,6 @@ def restore(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def bench_quiet(chosen: argparse.Namespace) -> int:
-    from homeward.bench import quiet
-
-    if not chosen.data.is_dir():
-        raise FileError(f"{chosen.data}: no such folder; give one with *.events.csv.gz files: --data DIR")
-    places = [_Place(path, "bench quiet", "bench quiet in brief") for path in chosen.write]
-    with progress.share("bench quiet", "runs") as show:
-        result = quiet.run(chosen.data, seed=chosen.seed, progress=lambda done, all_, _what: show(done, all_))
-    for place in places:
-        place.write(quiet.markdown(result, brief=place.name.endswith("in brief")))
-    print(json.dumps(result, sort_keys=True) if chosen.json else quiet.table(result))
-    return OK
-
-
 def _state(chosen: argparse.Namespace) -> Path:
     state: Path = chosen.state if chosen.state is not None else load(chosen.config).state
     return state
@@ -203,41 +188,3 @@ def _state(chosen: argparse.Namespace) -> Path:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-class _Place:
-    """The place for figures in a document, between two marks, so that no number in it was typed by hand.
-
-    ``name`` is the one of ``names`` whose marks the document has.
-
-    Raises:
-        FileError: there is no such document or place.
-    """
-
-    def __init__(self, path: Path, *names: str) -> None:
-        self._path = path
-        self.name = next((name for name in names if _marks(name)[0] in self._read()), names[0])
-        self._parts()
-
-    def write(self, figures: str) -> None:
-        before, after = self._parts()
-        begin, end = _marks(self.name)
-        self._path.write_text(f"{before}{begin}\n{figures.rstrip()}\n{end}{after}", "utf-8")
-
-    def _read(self) -> str:
-        try:
-            return self._path.read_text("utf-8")
-        except OSError as error:
-            raise FileError(f"{self._path}: {error.strerror}") from None
-
-    def _parts(self) -> tuple[str, str]:
-        begin, end = _marks(self.name)
-        before, _, rest = self._read().partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise FileError(f"{self._path}: has no place for the figures; write {begin} and {end} there")
-        return before, after
-
-
-def _marks(name: str) -> tuple[str, str]:
-    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from homeward import __version__
-from homeward.cli import commands
+from homeward.bench.catalogue import BENCHMARKS, SEED
+from homeward.cli import bench_commands, commands
 from homeward.config import FILE_NAME, PAGE_PORT
 
 STORY: Final = """\
@@ -41,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_answering(group)
     _add_keeping(group)
     _add_measuring(group)
+    _add_benchmarks(group)
     return top
 
 
@@ -148,24 +150,47 @@ def _add_measuring(group: Any) -> None:
     one.add_argument("--json", action="store_true", help="JSON Lines: each alarm, at the end a summary")
     one.add_argument("--budget", type=_budget, default=1.0, metavar="N", help="alarms a week (default: 1)")
     one.add_argument("--state", type=Path, metavar="DIR", help="keep the journal in this new folder")
+
+
+def _add_benchmarks(group: Any) -> None:
     one = group.add_parser("bench", help="how good is it, side by side with others, on recorded homes?")
     benches = one.add_subparsers(title="benchmarks", metavar="NAME", required=True, parser_class=_Parser)
-    one = _add(
-        benches, "quiet", commands.bench_quiet, "does it stay silent, and does it still catch them?",
-        "Stream every home of a folder into an empty guard, inject intruders, and count\n"
-        "alarms and catches, beside simpler methods.\n\n  homeward bench quiet --data recordings",
-    )  # fmt: skip
-    one.add_argument("--data", type=Path, required=True, metavar="DIR")
-    one.add_argument("--json", action="store_true", help="one JSON object")
-    one.add_argument("--seed", type=int, default=1000, help="of the injections (default: %(default)s)")
-    one.add_argument(
-        "--write", type=Path, metavar="FILE", action="append", default=[],
-        help="also write the figures between their marks there (may be given twice)",
-    )  # fmt: skip
+    for benchmark in BENCHMARKS.values():
+        story = f"{benchmark.story}\n\n  homeward bench {benchmark.name} --data recordings"
+        one = _add(benches, benchmark.name, bench_commands.bench, benchmark.question, story)
+        one.set_defaults(benchmark=benchmark)
+        one.add_argument(
+            "--data", type=Path, default=Path(), metavar="DIR",
+            help=f"a folder with {' or '.join(benchmark.reads)} files (default: this one)",
+        )  # fmt: skip
+        one.add_argument("--json", action="store_true", help="one JSON object")
+        one.add_argument(
+            "--seed", type=int, default=SEED, metavar="N", help="of all that is drawn (default: %(default)s)"
+        )
+        if benchmark.households is not None:
+            one.add_argument(
+                "--households", type=_households, default=benchmark.households, metavar="N",
+                help="simulated homes beside the recorded ones (default: %(default)s)",
+            )  # fmt: skip
+        one.add_argument(
+            "--write", type=Path, metavar="FILE", action="append", default=[],
+            help="also write the figures between their marks there (may be given twice)",
+        )  # fmt: skip
+        one.add_argument(
+            "--picture", type=Path, metavar="FILE.svg", action="append", default=[],
+            help="also draw them there; what shows something more goes to FILE-WHAT.svg",
+        )  # fmt: skip
 
 
 def _budget(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be a number of alarms a week above 0")
+    return value
+
+
+def _households(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be a number of homes, 0 or more")
     return value

@@ -1,0 +1,80 @@
+"""The benchmarks that there are: what each asks, what it reads, and where it is. None is loaded before it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from homeward.bench import pictures
+from homeward.sources.files import FileError
+
+Result = Mapping[str, Any]
+
+SEED = 1000
+"""Figures are published from this seed on; what is tuned is tuned at seeds below."""
+
+HOMES = ("*.events.csv.gz", "*.rooms5min.csv.gz")
+
+
+class Module(Protocol):
+    """What the module of every benchmark offers."""
+
+    def run(
+        self, data: Path, *, seed: int, progress: Callable[[int, int, str], None] | None, **options: Any
+    ) -> dict[str, Any]:
+        """Measure: a pure function of the data, the seed and the options."""
+
+    def table(self, result: Result) -> str:
+        """The figures for a terminal."""
+
+    def markdown(self, result: Result, **options: Any) -> str:
+        """The figures as the body of a page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """One benchmark. ``reads`` are the patterns of the files that it can measure, of which it needs one at least;
+    ``households`` is how many simulated homes it adds unless told otherwise (``None``: it knows none); ``brief``
+    says whether its figures also come in brief; ``pictures`` draws its result."""
+
+    name: str
+    question: str
+    story: str
+    reads: tuple[str, ...]
+    households: int | None = None
+    brief: bool = False
+    pictures: Callable[[Result], Mapping[str, str]]
+
+    def module(self) -> Module:
+        """Its module, loaded now."""
+        return cast(Module, import_module(f"homeward.bench.{self.name}"))
+
+    def check(self, data: Path) -> None:
+        """See to it that there is something to measure.
+
+        Raises:
+            FileError: there is no such folder, or no file in it that this benchmark reads.
+        """
+        if not data.is_dir():
+            raise FileError(f"{data}: no such folder; name the one that holds the recordings: --data DIR")
+        if not any(path.is_file() for pattern in self.reads for path in data.glob(pattern)):
+            here, wanted = "this folder" if data == Path() else str(data), " or ".join(self.reads)
+            raise FileError(f"{here} holds no {wanted}; name the folder that holds the recordings: --data DIR")
+
+
+_ALL = (
+    Benchmark(
+        name="quiet",
+        question="does it stay silent, and does it still catch them?",
+        story="Stream every home of a folder, and simulated ones, into an empty guard, inject\n"
+        "intruders, and count alarms and catches, beside simpler methods.",
+        reads=HOMES,
+        brief=True,
+        pictures=pictures.quiet,
+    ),
+)
+
+BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}
