@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +33,7 @@ def markdown(result: dict[str, Any], *, brief: bool = False) -> str:
     return f"| {'brief' if brief else 'whole'} |\n| --- |\n| {result['seed']} |\n"
 
 
-def pictures(result: dict[str, Any]) -> dict[str, str]:
+def pictures(result: Mapping[str, Any]) -> dict[str, str]:
     return {"": f"<svg>{result['seed']}</svg>", "caught": "<svg/>"}
 
 
@@ -46,7 +46,7 @@ def census(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     )  # fmt: skip
     monkeypatch.setitem(BENCHMARKS, "census", made)
     module = SimpleNamespace(run=run, table=lambda result: f"seed {result['seed']}\n", markdown=markdown)
-    monkeypatch.setitem(sys.modules, "homeward.bench.census", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "homeward.bench.census", module)
     data = tmp_path / "recordings"
     data.mkdir()
     (data / "one.txt").touch()

@@ -75,6 +75,13 @@ _ALL = (
         brief=True,
         pictures=pictures.quiet,
     ),
+    Benchmark(
+        name="sequences",
+        question="is a sequence of acts this user's? (the published test)",
+        story="Learn from what a published set marks as train, judge what it marks as test, beside\nsimpler methods.",
+        reads=("*.sequences.csv.gz",),
+        pictures=pictures.sequences,
+    ),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}

@@ -84,13 +84,22 @@ class Words:
     notes: Sequence[str] = ()
 
 
-def dots(words: Words, series: Sequence[str], panels: Sequence[Panel], axis: Axis, *, joined: bool = False) -> str:
-    """A chart of points in rows, one row of marks for each series, the first the largest. ``joined`` draws them on
-    one height instead, with a line between the first and the last."""
+def dots(
+    words: Words,
+    series: Sequence[str],
+    panels: Sequence[Panel],
+    axis: Axis,
+    *,
+    joined: bool = False,
+    decimals: int | None = None,
+) -> str:
+    """A chart of points in rows, one line of marks for each series, the first the largest. ``joined`` puts them on
+    one height instead, with a line between the least and the greatest. ``decimals`` tells the first series in
+    figures too, beside each row."""
     rows = list(dict.fromkeys(row for panel in panels for row in panel.rows))
     names = min(230.0, max(map(width, rows), default=0.0))
-    step = 8.5
-    height = 26.0 if joined else max(26.0, step * len(series) + 10)
+    step = 0.0 if joined else 8.5
+    height = max(28.0, step * len(series) + 10)
     legend, top = _top(words, series)
     top += 22 if any(panel.name for panel in panels) else 0
     bottom = top + height * len(rows)
@@ -100,15 +109,19 @@ def dots(words: Words, series: Sequence[str], panels: Sequence[Panel], axis: Axi
         if number % 2 == 0:
             body.append(tag("rect", "band", x=EDGE, y=y, width=WIDTH - 2 * EDGE, height=height, rx=4))
         body.append(text(EDGE + 8, y + height / 2 + 5, row, room=names + 8))
-    for panel, (left, right) in zip(panels, _columns(len(panels), EDGE + names + 16), strict=True):
+    beside = 0 if decimals is None else 14 + width("0.") + decimals * width("0")
+    for panel, (left, right) in zip(panels, _columns(len(panels), EDGE + names + 16, after=beside), strict=True):
         body.append(text(left, top - 9, panel.name, "panel", room=right - left))
         body += _grid(axis, left, right, top, bottom)
         for number, row in enumerate(rows):
-            y = top + height * number
-            if row in panel.targets:
+            y, points = top + height * number, panel.rows.get(row, {})
+            if row in panel.targets and points:
                 x = left + axis.place(panel.targets[row]) * (right - left)
                 body.append(line(x, y + 3, x, y + height - 3, "target"))
-            body += _row(panel.rows.get(row, {}), series, axis, left, right, y, height, 0 if joined else step)
+            body += _row(points, series, axis, left, right, y + height / 2, step)
+            if decimals is not None and series[0] in points:
+                value = f"{points[series[0]].value:.{decimals}f}"
+                body.append(text(right + beside, y + height / 2 + 5, value, anchor="end"))
     return _finished(words, body, bottom + 24 + (18 if axis.name else 0))
 
 
@@ -152,10 +165,10 @@ def _top(words: Words, series: Sequence[str]) -> tuple[list[str], float]:
     return body, y + 16 if len(series) > 1 else 76.0
 
 
-def _columns(count: int, left: float, *, between: float = SPACE) -> list[tuple[float, float]]:
-    """From where to where each panel reaches; on both sides half a mark's room."""
-    wide = (WIDTH - EDGE - 14 - left - between * (count - 1)) / max(1, count)
-    return [(left + n * (wide + between), left + n * (wide + between) + wide) for n in range(count)]
+def _columns(count: int, left: float, *, between: float = SPACE, after: float = 0) -> list[tuple[float, float]]:
+    """From where to where each panel reaches, with room between them and after each."""
+    step = (WIDTH - EDGE - 14 - left + between) / max(1, count)
+    return [(left + n * step, left + (n + 1) * step - between - after) for n in range(count)]
 
 
 def _grid(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
@@ -170,33 +183,25 @@ def _grid(axis: Axis, left: float, right: float, top: float, bottom: float) -> I
 
 
 def _row(
-    points: Mapping[str, Point],
-    series: Sequence[str],
-    axis: Axis,
-    left: float,
-    right: float,
-    y: float,
-    height: float,
-    step: float,
+    points: Mapping[str, Point], series: Sequence[str], axis: Axis, left: float, right: float, y: float, step: float
 ) -> Iterator[str]:
+    """The marks of a row and their intervals, around a height."""
+
     def across(value: float) -> float:
         return left + axis.place(value) * (right - left)
 
-    middle = y + height / 2
     if step == 0 and len(points) > 1:
         ends = [across(point.value) for point in points.values()]
-        yield line(min(ends), middle, max(ends), middle, "edge")
-    drawn: list[str] = []
-    for number, name in enumerate(series):
+        yield line(min(ends), y, max(ends), y, "edge")
+    for number, name in reversed(list(enumerate(series))):  # the first lies on top
         if name not in points:
             continue
-        point, at = points[name], middle + (number - (len(series) - 1) / 2) * step
+        point, at = points[name], y + (number - (len(series) - 1) / 2) * step
         said = f"{name}: {axis.told(round(point.value, 4))}"
         if point.low is not None and point.high is not None:
             said += f" ({axis.told(round(point.low, 4))} to {axis.told(round(point.high, 4))})"
-            drawn.append(line(across(point.low), at, across(point.high), at, f"l{number}"))
-        drawn.append(mark(number, across(point.value), at, said, size=_size(number)))
-    yield from drawn
+            yield line(across(point.low), at, across(point.high), at, f"l{number}")
+        yield mark(number, across(point.value), at, said, size=_size(number))
 
 
 def _drawn(

@@ -84,6 +84,57 @@ def _targets(figures: Mapping[str, Any] | None) -> dict[str, float]:
     return targets
 
 
+def sequences(result: Result) -> dict[str, str]:
+    """The mean AUC of every method on every set."""
+    rows: dict[str, dict[str, Point]] = {}
+    names: dict[str, None] = {}
+    for name, of_set in result["sets"].items():
+        for method, figures in of_set["methods"].items():
+            areas = [found["auc"] for found in figures.values() if isinstance(found, Mapping)]
+            if areas:
+                names.setdefault(_method(method))
+                point = Point(sum(areas) / len(areas), min(areas), max(areas))
+                rows.setdefault(name, {})[_method(method)] = point
+    words = Words(
+        title="Strange sequences told from usual ones",
+        below="Area under the ROC curve: mean over the categories of attack, from the least to the greatest.",
+        description="Mean AUC by set and method. " + _told([Panel(name="sets", rows=rows)]),
+        notes=("A coin that is tossed has 0.5. The figures at the right are those of Homeward.",),
+    )
+    axis = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), name="AUC")
+    return {"": dots(words, list(names), [Panel(name="", rows=rows)], axis, decimals=4)}
+
+
+LEARNERS = {"guard": "the guard", "always_learn": "the same, learning whatever it sees"}
+
+
+def poison(result: Result) -> dict[str, str]:
+    """Whole night entries caught after thirty nights of teaching, by the door and by motion alone."""
+    homes = {f"all {kind} homes": pool for kind, pool in result["pooled"].items() if pool}
+    homes |= {name: home for name, home in result["homes"].items() if home["real"] and home["trials"]}
+    by_door = {name: _learners(home) for name, home in homes.items()}
+    by_motion = {name: points for name, home in homes.items() if (points := _learners(home["motion_only"]))}
+    panels = [
+        Panel(name="through the entrance", rows=by_door, targets=dict.fromkeys(by_door, 0.95)),
+        Panel(name="by motion alone", rows=by_motion),
+    ]
+    words = Words(
+        title="After thirty nights of teaching, is the break-in caught?",
+        below="Share of attackers caught when they come for good, with its 95 % interval.",
+        description="Shares caught by home and learner. " + _told(panels),
+        notes=("The upright stroke is the target; by motion alone there is none.",),
+    )
+    return {"": dots(words, list(LEARNERS.values()), panels, PERCENT)}
+
+
+def _learners(figures: Mapping[str, Any]) -> dict[str, Point]:
+    return {
+        said: Point(figures[name], figures[f"{name}_low"], figures[f"{name}_high"])
+        for name, said in LEARNERS.items()
+        if figures[name] is not None
+    }
+
+
 def _scenario(name: str) -> str:
     return "homecoming (false alarms)" if name == BENIGN else name.replace("_", " ")
 
