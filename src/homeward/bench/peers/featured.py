@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Protocol
+from datetime import date, datetime, timedelta
+from typing import Protocol, Self
 from zoneinfo import ZoneInfo
 
 from homeward.bench.homes import Household
 from homeward.bench.peers.features import Features, Row
 from homeward.core.event import Event
+
+SHARED_FOR = timedelta(hours=1)
+"""So long a copy does with what the original's detector knows."""
 
 
 class Detector(Protocol):
@@ -26,13 +29,17 @@ class Detector(Protocol):
     def midnight(self) -> None:
         """A new day begins."""
 
+    def copy(self) -> Self:
+        """A copy that goes its own way."""
+
 
 class Featured:
     """A detector that looks at a home.
 
-    A copy, on which a trial runs, shares what the detector has learned and learns nothing itself, so that
-    copying costs next to nothing: one trial's few events would hardly change the detector, and what a trial needs to
-    be told apart, the counts and pauses in its features, the copy does keep for itself.
+    A copy, on which a trial runs, counts on its own from the start (its features tell the trial's own events), but
+    shares the original's detector for its first hour, so that copying costs next to nothing: a trial of minutes
+    would hardly change a detector. If the trial lasts longer, as a day of another home does, the copy then takes a
+    detector of its own, learns what it has seen so far, and goes on learning.
     """
 
     def __init__(self, home: Household, detector: Detector) -> None:
@@ -40,12 +47,17 @@ class Featured:
         self._features = Features(home.timezone)
         self._zone = None if home.timezone == "UTC" else ZoneInfo(home.timezone)
         self._today: date | None = None
-        self._is_copy = False
+        self._shared_since: datetime | None = None  # the first event of a copy
+        self._to_learn: list[tuple[Row, int]] | None = None  # what a copy has seen while it shares the detector
 
     def look(self, event: Event) -> tuple[float, Row]:
         row = self._features.row(event)
-        if self._is_copy:
-            return self._detector.score(row), row
+        if self._to_learn is not None:
+            self._shared_since = self._shared_since or event.at
+            if event.at - self._shared_since <= SHARED_FOR:
+                self._to_learn.append((row, 1))
+                return self._detector.score(row), row
+            self._part(self._to_learn)
         today = event.at.date() if self._zone is None else event.at.astimezone(self._zone).date()
         if today != self._today:
             self._today = today
@@ -53,12 +65,20 @@ class Featured:
         return self._detector.score_and_learn(row), row
 
     def confirm(self, seen: Row, weight: int) -> None:
-        if not self._is_copy:
+        if self._to_learn is None:
             self._detector.learn(seen, weight)
+        else:
+            self._to_learn.append((seen, weight))
 
     def copy(self) -> Featured:
         twin = object.__new__(Featured)
         twin.__dict__.update(self.__dict__)
         twin._features = self._features.copy()
-        twin._is_copy = True
+        twin._to_learn = list(self._to_learn or ())
         return twin
+
+    def _part(self, to_learn: list[tuple[Row, int]]) -> None:
+        self._detector = self._detector.copy()
+        for row, weight in to_learn:
+            self._detector.learn(row, weight)
+        self._to_learn = self._shared_since = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 from river.anomaly import HalfSpaceTrees as RiversHalfSpaceTrees
 
 from homeward.bench.peers.features import Row
@@ -29,3 +31,6 @@ class HalfSpaceTrees:
 
     def midnight(self) -> None:
         """Nothing: it learns as it goes."""
+
+    def copy(self) -> HalfSpaceTrees:
+        return deepcopy(self)

@@ -42,6 +42,12 @@ class IsolationForest:
             self._today = []
             self._fitted = Forest(Scikits(random_state=self._seed).fit(self._rows))
 
+    def copy(self) -> IsolationForest:
+        twin = object.__new__(IsolationForest)
+        twin.__dict__.update(self.__dict__)  # a forest never changes, nor do the rows of earlier days
+        twin._today = list(self._today)
+        return twin
+
 
 class Forest:
     """The trees of a fitted forest in one table, walked all at once.

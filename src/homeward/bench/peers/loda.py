@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 from pysad.models import loda
 
@@ -27,3 +29,6 @@ class Loda:
 
     def midnight(self) -> None:
         """Nothing: it learns as it goes."""
+
+    def copy(self) -> Loda:
+        return deepcopy(self)
