@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy
+from typing import Any
 
 from river.anomaly import HalfSpaceTrees as RiversHalfSpaceTrees
 
@@ -33,4 +34,19 @@ class HalfSpaceTrees:
         """Nothing: it learns as it goes."""
 
     def copy(self) -> HalfSpaceTrees:
-        return deepcopy(self)
+        """As ``copy.deepcopy`` would, of which one copy of these five thousand nodes takes a tenth of a second."""
+        twin = object.__new__(HalfSpaceTrees)
+        twin._trees = copy(self._trees)
+        twin._trees._tree_nodes = [[] for _ in self._trees.trees]  # the same nodes again, without their order
+        pairs = zip(self._trees.trees, twin._trees._tree_nodes, strict=True)
+        twin._trees.trees = [_copied(tree, nodes) for tree, nodes in pairs]
+        return twin
+
+
+def _copied(node: Any, nodes: list[Any]) -> Any:
+    twin = object.__new__(type(node))
+    twin.__dict__.update(node.__dict__)
+    nodes.append(twin)
+    if "children" in twin.__dict__:
+        twin.children = tuple([_copied(child, nodes) for child in node.children])
+    return twin
