@@ -12,6 +12,7 @@ from tests.bench.small_homes import write_folder
 from homeward.bench.course import follow
 from homeward.bench.homes import Household, load
 from homeward.bench.methods import Interruption
+from homeward.bench.presence import Presence
 from homeward.bench.scenarios import Plan, Trial, plan
 from homeward.core.event import Event
 
@@ -105,7 +106,9 @@ def test_time_never_goes_back_and_every_event_arrives_once(first: Household) -> 
     follow(method, first, NOTHING, seed=1000)
     times = [at for _, at, _ in method.diary]
     assert times == sorted(times)
-    assert [name for kind, _, name in method.diary if kind == "event"] == [event.id for event in first.events]
+    arrived = [name for kind, _, name in method.diary if kind == "event"]
+    assert arrived == [event.id for event in Presence(first).told(first.events)]
+    assert [name for name in arrived if "residents" not in name] == [event.id for event in first.events]
 
 
 def test_about_seven_of_ten_alarms_are_answered_eight_hours_later(first: Household) -> None:
@@ -131,11 +134,82 @@ def test_a_day_of_another_home_takes_the_place_of_our_own(first: Household, tmp_
     second = load("second", folder / "second.events.csv.gz")
     made = plan(first, [second], seed=1000)
     one = made.trials["other_home"][0]
-    method = Told("door")
+    method = Told()
     follow(method, first, Plan(trials={"other_home": [one]}, reasons={}), seed=1000)
-    injected, control = method.twins
-    ids = [name for kind, _, name in injected.diary if kind == "event"]
+    (injected,) = method.twins
+    ids = [name for kind, _, name in injected.diary if kind == "event" and "residents" not in name]
     assert ids == [event.id for event in one.events]
-    own = [name for kind, _, name in control.diary if kind == "event"]
-    assert own == [event.id for event in first.events if one.starts < event.at <= one.deadline]
-    assert injected.diary[-1][:2] == control.diary[-1][:2] == ("wait", one.deadline)
+    assert injected.diary[-1][:2] == ("wait", one.deadline)
+
+
+def test_who_comes_in_by_the_door_is_told_home_and_who_does_not_is_not(first: Household) -> None:
+    made = plan(first, [], seed=1000)
+    for scenario, said in (("away_entry_by_door", ["home"]), ("away_entry", []), ("homecoming", ["home"])):
+        method = Told()
+        one = made.trials[scenario][0]
+        follow(method, first, Plan(trials={scenario: [one]}, reasons={}), seed=1000)
+        (copy,) = method.twins
+        assert [name.split("-")[1] for _, _, name in copy.diary if "residents" in name] == said
+        before = [name for _, at, name in method.diary if "residents" in name and at <= one.starts]
+        assert before[-1].startswith("residents-away")
+
+
+def test_a_silenced_door_tells_nobody_home(first: Household) -> None:
+    starts = first.clock(first.days[-3], 12)
+    silence = Trial(
+        scenario="sabotage", number=0, starts=starts, counts_from=starts, deadline=starts + timedelta(days=1),
+        events=(), silenced="door",
+    )  # fmt: skip
+    method = Told()
+    follow(method, first, Plan(trials={"sabotage": [silence]}, reasons={}), seed=1000)
+    (copy,) = method.twins
+    own = [event for event in first.events if starts < event.at <= silence.deadline]
+    assert [name for kind, _, name in copy.diary if kind == "event"] == [e.id for e in own if e.device != "door"]
+    assert "door" in {event.device for event in own}
+
+
+class Answered(Told):
+    """Alarms about the door until it is answered for the first time; from then on about the kitchen."""
+
+    def answer(self, at: datetime, incident: str) -> Sequence[Interruption]:
+        self.devices = ("kitchen",)
+        return super().answer(at, incident)
+
+    def copy(self) -> Answered:
+        self.twins.append(Answered(*self.devices))
+        return self.twins[-1]
+
+
+def test_an_answer_that_a_trial_cannot_know_does_not_reach_its_control(first: Household) -> None:
+    """From its first answered alarm on the original alarms otherwise than a copy that gets no answer; a trial of a
+    day that injects what nobody notices still raises only what the copy without it does."""
+    opened = [event for event in first.events if event.device == "door" and event.action == "open"]
+    follow(calm := Answered("door"), first, NOTHING, seed=1000)
+    answered = next(at for kind, at, _ in calm.diary if kind == "answer") - timedelta(hours=8)
+    assert answered in {event.at for event in opened}
+    for hours in (1, 30, 60):
+        starts = answered - timedelta(minutes=hours)
+        event = Event(id="injected", source="file", at=starts + timedelta(seconds=1), device="nobody", action="on")
+        day = Trial(
+            scenario="sabotage", number=0, starts=starts, counts_from=starts, deadline=starts + timedelta(days=3),
+            events=(event,),
+        )  # fmt: skip
+        method = Answered("door")
+        assert delays(method, first, day) == [None]
+        with_injection, without = method.twins
+        raised = [entry for entry in with_injection.diary if entry[2] != "injected"]
+        known = [entry for entry in method.diary if starts < entry[1] <= answered + timedelta(hours=8)]
+        assert raised[-1] == without.diary[-1] == ("wait", day.deadline, "")
+        assert raised == [entry for entry in known if entry[0] == "event"] + without.diary
+
+
+def test_a_long_trial_without_a_new_answer_needs_no_run_beside_it(first: Household) -> None:
+    starts = first.clock(first.days[-4], 12)
+    event = Event(id="injected", source="file", at=starts, device="stranger", action="on")
+    day = Trial(
+        scenario="sabotage", number=0, starts=starts, counts_from=starts, deadline=starts + timedelta(days=2),
+        events=(event,),
+    )  # fmt: skip
+    method = Told("stranger")
+    assert delays(method, first, day) == [0.0]
+    assert len(method.twins) == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from heapq import merge
 
 from homeward.bench.homes import Household
 from homeward.bench.methods import Interruption, Method
+from homeward.bench.presence import Presence
 from homeward.bench.scenarios import Plan, Trial
 from homeward.core.event import Event
 
@@ -31,15 +32,30 @@ def follow(method: Method, home: Household, plan: Plan, *, seed: int) -> Course:
     """Stream a home through a method. The owner answers "that was me" to 70 % of the incidents that alarmed.
 
     Whether they answer depends on the seed, the home and the moment of the incident's first alarm alone, so
-    methods that alarm at the same moment get the same answer. Eight hours later it arrives.
+    methods that alarm at the same moment get the same answer. Eight hours later it arrives. Among the home's
+    events, and among those of each trial, the method is told of its residents (see `homeward.bench.presence`).
     """
     return _Follower(method, home, plan, seed).run()
+
+
+@dataclass(slots=True)
+class _Tried:
+    """A trial that was run, what it raised, and how many answers there were when it began.
+
+    ``control`` is what a copy without the injection raises, where that is not what the original does.
+    """
+
+    trial: Trial
+    told: list[Interruption]
+    answers: int
+    control: list[Interruption] | None = None
 
 
 class _Follower:
     def __init__(self, method: Method, home: Household, plan: Plan, seed: int) -> None:
         self._method = method
         self._home = home
+        self._presence = Presence(home)
         self._seed = seed
         self._trials = sorted(
             (t for trials in plan.trials.values() for t in trials), key=lambda t: (t.starts, t.scenario)
@@ -47,16 +63,16 @@ class _Follower:
         self._reached = 0
         self._told: list[Interruption] = []
         self._known: set[str] = set()
-        self._answers: list[
-            tuple[datetime, str]
-        ] = []  # in the order of their arrival: each comes 8 h after its alarm
+        # In the order of their arrival: each answer comes 8 h after its alarm.
+        self._answers: list[tuple[datetime, str]] = []
         self._given = 0
-        self._ran: list[tuple[Trial, list[Interruption], list[Interruption] | None]] = []
+        self._tried: list[_Tried] = []
+        self._lasting: list[_Tried] = []
         self._scenarios = list(plan.trials)
 
     def run(self) -> Course:
         event, stop = self._method.event, self._next()
-        for item in self._home.events:
+        for item in self._presence.told(self._home.events):
             if item.at >= stop:
                 self._catch_up(item.at)
                 stop = self._next()
@@ -66,8 +82,9 @@ class _Follower:
                 stop = self._next()
         self._catch_up(NEVER)
         delays: dict[str, list[float | None]] = {scenario: [] for scenario in self._scenarios}
-        for trial, told, control in self._ran:
-            delays[trial.scenario].append(_delay(trial, told, self._told if control is None else control))
+        for tried in self._tried:
+            control = self._told if tried.control is None else tried.control
+            delays[tried.trial.scenario].append(_delay(tried.trial, tried.told, control))
         return Course(alarms=self._told, delays=delays)
 
     def _next(self) -> datetime:
@@ -81,6 +98,7 @@ class _Follower:
             due = self._answers[self._given][0] if self._given < len(self._answers) else NEVER
             starts = self._trials[self._reached].starts if self._reached < len(self._trials) else NEVER
             if due <= min(starts, now) and due < NEVER:
+                self._part(due)
                 _, incident = self._answers[self._given]
                 self._given += 1
                 self._note(self._method.answer(due, incident))
@@ -101,24 +119,36 @@ class _Follower:
                     self._answers.append((interruption.at + ANSWER_AFTER, interruption.incident))
 
     def _try(self, trial: Trial) -> None:
-        """Run a trial on a copy. What the copy without it would do is what the original goes on to do, as long as
-        no answer to an alarm of that time can arrive in it; a longer trial has a control run of its own."""
+        """Run a trial on a copy; of the answers only those to earlier alarms arrive in it."""
         own = self._home.events[self._home.index(trial.starts) : self._home.index(trial.deadline)]
-        mixed = trial.events if trial.replaces else merge(trial.events, own, key=lambda event: event.at)
-        told = self._beside(mixed, trial.deadline)
-        control = self._beside(own, trial.deadline) if trial.deadline - trial.starts >= ANSWER_AFTER else None
-        self._ran.append((trial, told, control))
+        answers = [answer for answer in self._answers[self._given :] if answer[0] <= trial.deadline]
+        tried = _Tried(trial, self._beside(trial.stream(own), answers, trial.deadline), len(self._answers))
+        self._tried.append(tried)
+        self._lasting.append(tried)
 
-    def _beside(self, events: Iterable[Event], deadline: datetime) -> list[Interruption]:
-        """The interruptions on a copy until the deadline; only answers given before are still to arrive."""
+    def _part(self, now: datetime) -> None:
+        """An answer is about to arrive. The original has been the control of every trial that still lasts, and goes
+        on to be that of those which know this answer; for the others a copy takes its place."""
+        self._lasting = [tried for tried in self._lasting if tried.trial.deadline >= now]
+        for tried in self._lasting:
+            if tried.control is None and tried.answers <= self._given:
+                until = tried.trial.deadline
+                own = self._home.events[bisect_left(self._home.at, now) : self._home.index(until)]
+                tried.control = self._told + self._beside(own, (), until)
+
+    def _beside(
+        self, events: Iterable[Event], answers: Sequence[tuple[datetime, str]], deadline: datetime
+    ) -> list[Interruption]:
+        """The interruptions on a copy until the deadline, with these answers, in the order of their time."""
         copy = self._method.copy()
         told: list[Interruption] = []
-        answers = [answer for answer in self._answers[self._given :] if answer[0] <= deadline]
-        for event in events:
-            while answers and answers[0][0] <= event.at:
-                told += copy.answer(*answers.pop(0))
+        given = 0
+        for event in self._presence.copy().told(events, deadline):
+            while given < len(answers) and answers[given][0] <= event.at:
+                told += copy.answer(*answers[given])
+                given += 1
             told += copy.event(event)
-        for answer in answers:
+        for answer in answers[given:]:
             told += copy.answer(*answer)
         told += copy.wait(deadline)
         return told
