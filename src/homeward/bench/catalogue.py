@@ -17,6 +17,7 @@ SEED = 1000
 """Figures are published from this seed on; what is tuned is tuned at seeds below."""
 
 HOMES = ("*.events.csv.gz", "*.rooms5min.csv.gz")
+SEQUENCES = "*.sequences.csv.gz"
 
 
 class Module(Protocol):
@@ -79,8 +80,26 @@ _ALL = (
         name="sequences",
         question="is a sequence of acts this user's? (the published test)",
         story="Learn from what a published set marks as train, judge what it marks as test, beside\nsimpler methods.",
-        reads=("*.sequences.csv.gz",),
+        reads=(SEQUENCES,),
         pictures=pictures.sequences,
+    ),
+    Benchmark(
+        name="change",
+        question="habits change: is it quiet again soon, and does it still catch them?",
+        story="A new context, or a clock that moves by six hours: count the days and alarms until\n"
+        "it is quiet, and what is caught after it.",
+        reads=(*HOMES, SEQUENCES),
+        households=30,
+        pictures=pictures.change,
+    ),
+    Benchmark(
+        name="poison",
+        question="can it be taught, slowly, that a break-in is usual?",
+        story="For thirty nights somebody acts out a growing part of a break-in, and nobody\n"
+        "answers. Is the whole of it still caught?",
+        reads=HOMES,
+        households=10,
+        pictures=pictures.poison,
     ),
 )
 

@@ -34,6 +34,13 @@ class Axis:
         steps = [self._step(tick) for tick in self.ticks]
         return min(1.0, max(0.0, (self._step(value) - steps[0]) / (steps[-1] - steps[0])))
 
+    @classmethod
+    def up_to(cls, most: float, name: str = "") -> Axis:
+        """A scale from 0 to at least so much, in steps of 1, 2 or 5 of a power of ten, five at most."""
+        size = 10.0 ** math.floor(math.log10(max(most, 1e-9)))
+        step = next(part * size for part in (0.2, 0.5, 1, 2, 5) if part * size * 5 >= most)
+        return cls(ticks=[round(n * step, 9) for n in range(math.ceil(round(most / step, 6)) + 1)], name=name)
+
     def told(self, value: float) -> str:
         """The value as it stands at a tick."""
         return f"{100 * value:g} %" if self.shares else f"{value:g}"
@@ -55,11 +62,14 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """Dots: for each row the points of the series by their name. ``targets`` are values to be reached in a row."""
+    """Dots: for each row the points of the series by their name. ``targets`` are values to be reached in a row,
+    ``said`` is what stands in one that has no point."""
 
     name: str
+    axis: Axis
     rows: Mapping[str, Mapping[str, Point]]
     targets: Mapping[str, float] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +95,7 @@ class Words:
 
 
 def dots(
-    words: Words,
-    series: Sequence[str],
-    panels: Sequence[Panel],
-    axis: Axis,
-    *,
-    joined: bool = False,
-    decimals: int | None = None,
+    words: Words, series: Sequence[str], panels: Sequence[Panel], *, joined: bool = False, decimals: int | None = None
 ) -> str:
     """A chart of points in rows, one line of marks for each series, the first the largest. ``joined`` puts them on
     one height instead, with a line between the least and the greatest. ``decimals`` tells the first series in
@@ -109,20 +113,22 @@ def dots(
         if number % 2 == 0:
             body.append(tag("rect", "band", x=EDGE, y=y, width=WIDTH - 2 * EDGE, height=height, rx=4))
         body.append(text(EDGE + 8, y + height / 2 + 5, row, room=names + 8))
-    beside = 0 if decimals is None else 14 + width("0.") + decimals * width("0")
+    beside = 0.0 if decimals is None else 14 + width("0.") + decimals * width("0")
     for panel, (left, right) in zip(panels, _columns(len(panels), EDGE + names + 16, after=beside), strict=True):
-        body.append(text(left, top - 9, panel.name, "panel", room=right - left))
-        body += _grid(axis, left, right, top, bottom)
+        body.append(text(left, top - 9, panel.name, "panel", room=right - left + SPACE / 2))
+        body += _grid(panel.axis, left, right, top, bottom)
         for number, row in enumerate(rows):
-            y, points = top + height * number, panel.rows.get(row, {})
+            y, points = top + height * (number + 0.5), panel.rows.get(row, {})
             if row in panel.targets and points:
-                x = left + axis.place(panel.targets[row]) * (right - left)
-                body.append(line(x, y + 3, x, y + height - 3, "target"))
-            body += _row(points, series, axis, left, right, y + height / 2, step)
+                x = left + panel.axis.place(panel.targets[row]) * (right - left)
+                body.append(line(x, y - height / 2 + 3, x, y + height / 2 - 3, "target"))
+            body += _row(points, series, panel.axis, left, right, y, step)
+            if row in panel.said and not points:
+                body.append(text(left + 8, y + 5, panel.said[row], "soft", room=right - left))
             if decimals is not None and series[0] in points:
                 value = f"{points[series[0]].value:.{decimals}f}"
-                body.append(text(right + beside, y + height / 2 + 5, value, anchor="end"))
-    return _finished(words, body, bottom + 24 + (18 if axis.name else 0))
+                body.append(text(right + beside, y + 5, value, anchor="end"))
+    return _finished(words, body, bottom + 24 + (18 if any(panel.axis.name for panel in panels) else 0))
 
 
 def lines(
@@ -136,7 +142,8 @@ def lines(
     if up.name:
         body.append(text(EDGE, top - 9, up.name, "soft", room=170))
     for plane, (left, right) in zip(planes, _columns(len(planes), EDGE + 44, between=48), strict=True):
-        body.append(text(right, top - 9, plane.name, "panel", anchor="end", room=right - left - 90))
+        room = right - left - (90 if up.name else 0)
+        body.append(text(right, top - 9, plane.name, "panel", anchor="end", room=room))
         if plane.below:
             corners = [_at(point, across, up, left, right, top, bottom) for point in plane.below]
             body.append(path([*corners, (corners[-1][0], bottom), (corners[0][0], bottom)], "allowed", closed=True))

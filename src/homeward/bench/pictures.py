@@ -16,6 +16,8 @@ Result = Mapping[str, Any]
 
 PERCENT = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), shares=True)
 ALARMS = (0, 0.1, 0.25, 1, 7, 50, 350, 2500)
+HALVES = Axis(ticks=(0, 0.5, 1), shares=True)
+AREA = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), name="area under the ROC curve")
 NAMES = {
     "half_space_trees": "half-space trees",
     "isolation_forest": "isolation forest",
@@ -66,14 +68,14 @@ def _caught(result: Result, pools: Mapping[str, str]) -> str:
             for scenario, rate in budgets.get("1", {"scenarios": {}})["scenarios"].items():
                 if rate:
                     rows.setdefault(_scenario(scenario), {})[method] = _point(rate)
-        panels.append(Panel(name=name, rows=rows, targets=_targets(result["pooled"][kind].get("1"))))
+        panels.append(Panel(name=name, axis=PERCENT, rows=rows, targets=_targets(result["pooled"][kind].get("1"))))
     words = Words(
         title="What is caught at one alarm a week",
         below="Share of the injected scenarios that interrupted the owner in time, with its 95 % interval.",
         description="Detection rates by scenario and method. " + _told(panels),
         notes=("The upright stroke in a row is the target. In the last row less is better.",),
     )
-    return dots(words, _series(result), panels, PERCENT)
+    return dots(words, _series(result), panels)
 
 
 def _targets(figures: Mapping[str, Any] | None) -> dict[str, float]:
@@ -95,14 +97,78 @@ def sequences(result: Result) -> dict[str, str]:
                 names.setdefault(_method(method))
                 point = Point(sum(areas) / len(areas), min(areas), max(areas))
                 rows.setdefault(name, {})[_method(method)] = point
+    panel = Panel(name="", axis=AREA, rows=rows)
     words = Words(
         title="Strange sequences told from usual ones",
         below="Area under the ROC curve: mean over the categories of attack, from the least to the greatest.",
-        description="Mean AUC by set and method. " + _told([Panel(name="sets", rows=rows)]),
+        description="Mean AUC by set and method. " + _told([panel]),
         notes=("A coin that is tossed has 0.5. The figures at the right are those of Homeward.",),
     )
-    axis = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), name="AUC")
-    return {"": dots(words, list(names), [Panel(name="", rows=rows)], axis, decimals=4)}
+    return {"": dots(words, list(names), [panel], decimals=4)}
+
+
+def change(result: Result) -> dict[str, str]:
+    """The rate of alarms after a change of context, and what a moved clock costs each home."""
+    return {"": _contexts(result["sets"]), "homes": _clocks(result)}
+
+
+def _contexts(sets: Mapping[str, Any], most: int = 4) -> str:
+    series = ("learning on", "without learning")
+    planes = []
+    for name, figures in list(sets.items())[:most]:
+        drawn = {
+            said: [(float(n), rate["rate"]) for n, rate in enumerate(figures[key], 1)]
+            for said, key in zip(series, ("rates", "rates_without_learning"), strict=True)
+        }
+        planes.append(Plane(name=name, lines=drawn))
+    longest = max((len(points) for plane in planes for points in plane.lines.values()), default=1)
+    left_out = (f"{len(sets) - most} more sets are in the table.",) if len(sets) > most else ()
+    words = Words(
+        title="After a change of context",
+        below="Share of usual windows that alarm, by hundreds of windows since the change.",
+        description="Lines of the rate of alarms by hundred windows for each set. " + _spoken(planes, "hundred"),
+        notes=left_out,
+    )
+    across = Axis(ticks=[*range(1, max(2, longest) + 1)], name="hundreds of windows since the change")
+    return lines(words, series, planes, across, PERCENT)
+
+
+def _clocks(result: Result) -> str:
+    homes = {f"all {kind} (median)": pool for kind, pool in result["pooled"].items() if pool}
+    homes |= {name: home for name, home in result["homes"].items() if home["real"]}
+    after, before = "after the clock has moved", "before"
+    quiet = {name: {after: Point(h["days_to_quiet"])} for name, h in homes.items() if h["days_to_quiet"] is not None}
+    alarms = {name: {after: Point(home["alarms_in_change"])} for name, home in homes.items()}
+    caught = {
+        name: {
+            said: Point(
+                home[f"night_entry_{when}"], home[f"night_entry_{when}_low"], home[f"night_entry_{when}_high"]
+            )
+            for said, when in ((after, "after"), (before, "before"))
+            if home[f"night_entry_{when}"] is not None
+        }
+        for name, home in homes.items()
+    }
+    panels = [
+        _counted("days until it is quiet", quiet, 5, dict.fromkeys(homes, "not quiet again")),
+        _counted("alarms in the change", alarms, 3),
+        Panel(name="night entries caught", axis=HALVES, rows=caught, targets=dict.fromkeys(homes, 0.95)),
+    ]
+    words = Words(
+        title="When the clock moves by six hours",
+        below="Everything happens six hours later from one day on. The owner answers most alarms.",
+        description="Days until it is quiet, alarms and night entries caught, by home. " + _told(panels),
+        notes=("The upright stroke is the target: at most so many days and alarms, at least so many entries.",),
+    )
+    return dots(words, (after, before), panels)
+
+
+def _counted(
+    name: str, rows: Mapping[str, Mapping[str, Point]], target: float, said: Mapping[str, str] | None = None
+) -> Panel:
+    """A panel of counts from 0 on, with a target for every row."""
+    most = max([target, *(point.value for points in rows.values() for point in points.values())])
+    return Panel(name=name, axis=Axis.up_to(most), rows=rows, targets=dict.fromkeys(rows, target), said=said or {})
 
 
 LEARNERS = {"guard": "the guard", "always_learn": "the same, learning whatever it sees"}
@@ -115,8 +181,8 @@ def poison(result: Result) -> dict[str, str]:
     by_door = {name: _learners(home) for name, home in homes.items()}
     by_motion = {name: points for name, home in homes.items() if (points := _learners(home["motion_only"]))}
     panels = [
-        Panel(name="through the entrance", rows=by_door, targets=dict.fromkeys(by_door, 0.95)),
-        Panel(name="by motion alone", rows=by_motion),
+        Panel(name="through the entrance", axis=PERCENT, rows=by_door, targets=dict.fromkeys(by_door, 0.95)),
+        Panel(name="by motion alone", axis=PERCENT, rows=by_motion),
     ]
     words = Words(
         title="After thirty nights of teaching, is the break-in caught?",
@@ -124,7 +190,7 @@ def poison(result: Result) -> dict[str, str]:
         description="Shares caught by home and learner. " + _told(panels),
         notes=("The upright stroke is the target; by motion alone there is none.",),
     )
-    return {"": dots(words, list(LEARNERS.values()), panels, PERCENT)}
+    return {"": dots(words, list(LEARNERS.values()), panels)}
 
 
 def _learners(figures: Mapping[str, Any]) -> dict[str, Point]:
