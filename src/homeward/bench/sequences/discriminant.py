@@ -3,7 +3,7 @@
 Habits depend on each other and differ in what they can tell, so their bits are not simply added. Events that
 happened and *foreign* ones (drawn at random from all that could have) are told apart best, among all weighted sums of
 bits, by ``C⁻¹ (m₁ - m₀)``: the difference of the means through the pooled covariance (Fisher, 1936). Both are sums
-over events, so that they too are counts: they add across places, fade and are taken back exactly.
+over events, so that they too are counts: they add across places and can fade.
 """
 
 from __future__ import annotations

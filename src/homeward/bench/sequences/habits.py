@@ -39,17 +39,15 @@ _DAY_KINDS: Final = (name_key("day", "work"), name_key("day", "weekend"))
 
 
 class Asked(NamedTuple):
-    """One habit's question about one action: its symbol, and one or more chains of contexts, coarse to fine.
+    """One habit's question about one action: its symbol, and contexts from coarse to fine.
 
-    Of several chains the probabilities are averaged: any one of them may explain the action.
+    ``any_of`` are finer contexts that stand beside each other: their probabilities are averaged, because any one of
+    them may explain the action, whatever their order.
     """
 
     symbol: int
-    chains: tuple[tuple[int, ...], ...]
-
-    def contexts(self) -> list[int]:
-        """Every context once: what is learned."""
-        return list(dict.fromkeys(context for chain in self.chains for context in chain))
+    contexts: tuple[int, ...]
+    any_of: tuple[int, ...] = ()
 
 
 class Reader:
@@ -67,15 +65,14 @@ class Reader:
         action = actions[place]
         activity, device = self.activity(action), self._key("device", action.device)
         day_kind = _DAY_KINDS[action.weekday >= SATURDAY]
-        others = [self.activity(other) for other in (*actions[:place], *actions[place + 1 :])]
         plain, company = _BASES[WHEN], _BASES[IN_COMPANY]
         when = (plain[0], plain[1] ^ device, plain[2] ^ activity, plain[3] ^ activity ^ day_kind)
-        chains = tuple((company[0], company[1] ^ other) for other in others) or ((company[0],),)
+        others = (*actions[:place], *actions[place + 1 :])
         before = actions[place - 1] if place else None
         after = actions[place + 1] if place + 1 < len(actions) else None
         return (
-            Asked(action.hour_bin, (when,)),
-            Asked(activity, chains),
+            Asked(action.hour_bin, when),
+            Asked(activity, company[:1], tuple(company[1] ^ self.activity(other) for other in others)),
             before and self._near(HOW_SOON, activity, before, pause(before, action)),
             after and self._near(HOW_SOON_AFTER, activity, after, pause(action, after)),
             self._how_long(actions, place, activity),
@@ -84,7 +81,7 @@ class Reader:
     def _near(self, habit: int, activity: int, neighbour: Action, symbol: int) -> Asked:
         bases = _BASES[habit]
         pair = bases[2] ^ activity ^ _turned(self.activity(neighbour))
-        return Asked(symbol, ((bases[0], bases[1] ^ activity, pair),))
+        return Asked(symbol, (bases[0], bases[1] ^ activity, pair))
 
     def _how_long(self, actions: Sequence[Action], place: int, activity: int) -> Asked:
         """The time since this device last spoke within the window, given its state then; a symbol of its own if
@@ -95,7 +92,7 @@ class Reader:
                 symbol, state = pause(last, action), self.activity(last)
                 break
         bases = _BASES[HOW_LONG]
-        return Asked(symbol, ((bases[0], bases[1] ^ activity, bases[2] ^ activity ^ _turned(state)),))
+        return Asked(symbol, (bases[0], bases[1] ^ activity, bases[2] ^ activity ^ _turned(state)))
 
     def _key(self, *words: str) -> int:
         key = self._names.get(words)
@@ -114,21 +111,8 @@ def learn(table: Table, asked: Sequence[Asked | None]) -> None:
     """Count an action in the contexts of all its habits."""
     for question in asked:
         if question is not None:
-            table.learn(question.contexts(), ((question.symbol, EVENT),))
-
-
-def unlearn(table: Table, asked: Sequence[Asked | None]) -> None:
-    """Take back exactly what `learn` counted: the table is as if the action had never been."""
-    for question in asked:
-        if question is None:
-            continue
-        for context in question.contexts():
-            row = table.rows[context]
-            row.n -= EVENT
-            row.cells[question.symbol] -= EVENT
-            if not row.cells[question.symbol]:
-                del row.cells[question.symbol]
-                table.size -= 1
+            contexts = (*question.contexts, *dict.fromkeys(question.any_of))
+            table.learn(contexts, ((question.symbol, EVENT),))
 
 
 def surprises(table: Table, asked: Sequence[Asked | None]) -> list[int]:
@@ -139,16 +123,17 @@ def surprises(table: Table, asked: Sequence[Asked | None]) -> list[int]:
 def _surprise(table: Table, question: Asked | None, root: int) -> int:
     if question is None:
         return 0
-    symbol, chains = question
+    symbol, contexts, any_of = question
     if root < 0:
-        root = log2(table.width(chains[0][0]) + 1)
-    if len(chains) == 1:
-        return table.surprise(chains[0], symbol, root, PARENT)
+        root = log2(table.width(contexts[0]) + 1)
+    bits = table.surprise(contexts, symbol, root, PARENT)
+    if not any_of:
+        return bits
     total = 0
-    for chain in chains:
-        bits = table.surprise(chain, symbol, root, PARENT)
-        total += EXP2[bits & 255] << _PRECISION - 16 >> (bits >> 8)
-    return (_PRECISION << 8) - log2(total // len(chains))
+    for context in any_of:
+        finer = table.surprise((context,), symbol, bits, PARENT)
+        total += EXP2[finer & 255] << _PRECISION - 16 >> (finer >> 8)
+    return (_PRECISION << 8) - log2(total // len(any_of))
 
 
 def _turned(key: int) -> int:

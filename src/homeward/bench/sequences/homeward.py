@@ -7,55 +7,41 @@ from random import Random
 from typing import Final
 
 from homeward.bench.sequences.discriminant import WHOLE, Moments, weights
-from homeward.bench.sequences.habits import HABITS, Reader, learn, surprises, unlearn
-from homeward.bench.sequences.windows import HOUR_BINS, WEEKDAYS, Action, Window, newly_shown, stretches
+from homeward.bench.sequences.habits import HABITS, Reader, learn, surprises
+from homeward.bench.sequences.windows import HOUR_BINS, WEEKDAYS, Action, Window, newly_shown
 from homeward.core.behaviour.table import Table
 
 STRANGEST: Final = 2
 """A window's score is the sum of so many of its strangest actions: one alone may be chance."""
 
-CAPACITY: Final = 1 << 24
-"""Cells of the table: nothing is evicted, so that what is taken out can be put back."""
+STRANGERS: Final = 2
+"""How many draws each training window gives for the weights."""
 
 
 class Homeward:
     """What is usual in the training windows, and how much each habit counts.
 
-    An action is learned once, however many windows show it. How much a habit counts is learned from each training
-    window beside its own twin in which one action, drawn at random, stands in another's place: both are scored with
-    everything of the window's stretch of life taken out of the counts (leave one out), because what was learned is
-    never strange, while all that is judged later is new.
+    An action is learned once, however many windows show it. How much a habit counts is learned on the way, as a
+    guard could: before a window is learned, some of its actions, drawn at random, are scored, and in the place of
+    each a stranger: any known activity at any time of the week.
     """
 
     def __init__(self, train: Sequence[Window], seed: int) -> None:
-        self._table = Table(capacity=CAPACITY)
+        self._table = Table()
         self._reader = Reader()
-        self._learned = [
-            [self._reader.ask(window.actions, place) for place in places]
-            for window, places in zip(train, newly_shown(train), strict=True)
-        ]
-        for window in self._learned:
-            for asked in window:
-                learn(self._table, asked)
-        self.weights = self._weigh(train, Random(f"sequences-{seed}"))  # noqa: S311  # no secret, only a draw
-
-    def _weigh(self, train: Sequence[Window], random: Random) -> tuple[int, ...]:
+        random = Random(f"sequences-{seed}")  # noqa: S311  # no secret, only a draw
         known = sorted({(action.device, action.action) for window in train for action in window.actions})
         usual, foreign = Moments(len(HABITS)), Moments(len(HABITS))
-        for stretch in stretches(train):
-            own = [asked for window in stretch for asked in self._learned[window]]
-            for asked in own:
-                unlearn(self._table, asked)
-            for window in stretch:
-                actions = list(train[window].actions)
+        for window, shown in zip(train, newly_shown(train), strict=True):
+            for _ in range(STRANGERS):
+                actions = list(window.actions)
                 place = random.randrange(len(actions))
                 usual.add(self._bits(actions, place))
-                stranger = random.choice(known)
-                actions[place] = Action(random.randrange(WEEKDAYS), random.randrange(HOUR_BINS), *stranger)
+                actions[place] = _stranger(random, known)
                 foreign.add(self._bits(actions, place))
-            for asked in own:
-                learn(self._table, asked)
-        return weights(usual, foreign)
+            for place in shown:
+                learn(self._table, self._reader.ask(window.actions, place))
+        self.weights = weights(usual, foreign)
 
     def _bits(self, actions: Sequence[Action], place: int) -> list[int]:
         return surprises(self._table, self._reader.ask(actions, place))
@@ -67,3 +53,7 @@ class Homeward:
             for place in range(len(window.actions))
         )
         return sum(strange[-STRANGEST:]) / (WHOLE << 8)
+
+
+def _stranger(random: Random, known: Sequence[tuple[str, str]]) -> Action:
+    return Action(random.randrange(WEEKDAYS), random.randrange(HOUR_BINS), *random.choice(known))

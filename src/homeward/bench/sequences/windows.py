@@ -32,7 +32,7 @@ HOUR_BINS: Final = 8
 """Of three hours each."""
 
 SHARED: Final = 5
-"""So many rows in common make two windows pieces of the same stretch of life."""
+"""So many rows in common show that two windows were cut from the same stretch of life, one sliding over the other."""
 
 
 class Action(NamedTuple):
@@ -114,35 +114,8 @@ def _number(name: str, line: int, row: dict[str, str], column: str, end: int) ->
     return int(text)
 
 
-def stretches(windows: Sequence[Window]) -> list[list[int]]:
-    """Which windows are pieces of the same stretch of life: those linked by a run of `SHARED` equal rows.
-
-    Windows that were cut by sliding share their actions, so one tells nothing new about its neighbour. Returns
-    the places of the windows in the sequence, stretch by stretch, in order of first appearance.
-    """
-    parent = list(range(len(windows)))
-
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = place = parent[parent[place]]
-        return place
-
-    first: dict[tuple[Action, ...], int] = {}
-    for place, window in enumerate(windows):
-        actions = window.actions
-        width = min(SHARED, len(actions))
-        for start in range(len(actions) - width + 1):
-            other = root(first.setdefault(actions[start : start + width], place))
-            mine = root(place)
-            parent[max(other, mine)] = min(other, mine)
-    found: dict[int, list[int]] = {}
-    for place in range(len(windows)):
-        found.setdefault(root(place), []).append(place)
-    return list(found.values())
-
-
 def newly_shown(windows: Sequence[Window]) -> list[list[int]]:
-    """Which actions each window is the first to show: the places that lie in no run of rows shown before."""
+    """Which actions each window is the first to show: the places that lie in no run of `SHARED` rows shown before."""
     seen: set[tuple[Action, ...]] = set()
     found = []
     for window in windows:
