@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol, Self
 
-import msgspec
-
 from homeward import __version__
 from homeward.bench.homes import Household
 from homeward.core.effects import Effect, Notify
-from homeward.core.engine import Engine, EngineState
+from homeward.core.engine import Engine
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback, Tick
 from homeward.core.settings import Settings
@@ -73,8 +71,7 @@ class Homeward:
 
     def copy(self) -> Homeward:
         twin = object.__new__(Homeward)
-        state = msgspec.msgpack.decode(msgspec.msgpack.encode(self._engine.state), type=EngineState)
-        twin._engine, twin._first = Engine(state), self._first
+        twin._engine, twin._first = self._engine.fork(), self._first
         return twin
 
 

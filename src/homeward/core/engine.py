@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
@@ -103,6 +104,16 @@ class Engine:
         """The largest ``at`` seen."""
         return _time(self.state.at) if self.state.at else None
 
+    def fork(self) -> Engine:
+        """An engine that goes on from here for a what-if; this one must not move on while the fork is in use.
+
+        What was learned is shared until the fork looks at it, so that a fork costs little however old the home is.
+        """
+        twin = copy(self.state)
+        twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
+        twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
+        return Engine(twin)
+
     def readiness(self) -> Readiness:
         """Whether the guard can keep the budget yet, in words that can be shown."""
         profile = self.state.profile
@@ -162,12 +173,19 @@ class Engine:
         if event.action in DIAGNOSTIC:
             self._count("diagnostic")
             return False
+        device = self._devices.get(event.device) or Device(name=event.device)
+        if device.type == "residents":
+            profile.note_presence(device, event.action, at)
+            return False
         local = self._local(event, at)
         profile.pass_time(at)
-        seen = profile.observe(event.device, event.action, at, local)
+        seen = profile.observe(
+            event.device, event.action, at, local,
+            person=_name(event.actor), origin=_name(event.origin), value=event.value,
+        )  # fmt: skip
         assessed = profile.assess(seen)
-        profile.note_visit(at, self._day(), assessed.score, seen.guarded)
-        device = self._devices.get(event.device) or Device(name=event.device)
+        profile.note_visit(seen, assessed, self._day())
+        profile.note_presence(device, event.action, at)
         broken = rules.judge(state.rules, event, device, at)
         if state.backfill:
             profile.learn(seen)
@@ -271,7 +289,7 @@ class Engine:
         incident.device, incident.action = seen.device, seen.action
         incident.habit = HABITS[habit].name
         incident.bits = assessed.bits[habit] / 256
-        incident.p_value = self.state.profile.watches[seen.guarded].calibration.p_value(assessed.score)
+        incident.p_value = self.state.profile.evidence.visits.p_value(assessed.score)
         incident.reason = reason(self.state.profile.table, seen, habit)
 
     def _hold(self, seen: Observation, habit: int, incident: Incident) -> list[Effect]:
@@ -377,6 +395,11 @@ class Engine:
 
     def _count(self, name: str, times: int = 1) -> None:
         self.state.counters[name] = self.state.counters.get(name, 0) + times
+
+
+def _name(name: str | None) -> str:
+    """An actor or origin as a symbol; what names nothing is unknown."""
+    return name if name is not None and is_name(name) else ""
 
 
 def _words(device: Device) -> set[str]:

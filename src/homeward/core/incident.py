@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -57,6 +58,14 @@ class IncidentState:
 
     incidents: dict[str, Incident] = field(default_factory=dict)
     next_number: int = 1
+
+    def fork(self) -> IncidentState:
+        """A copy whose incidents can go on by themselves."""
+        twins = {name: copy(incident) for name, incident in self.incidents.items()}
+        for twin in twins.values():
+            if twin.closed is None:
+                twin.guarded, twin.leases = twin.guarded.copy(), twin.leases.copy()
+        return IncidentState(twins, self.next_number)
 
 
 class IncidentBook:

@@ -1,15 +1,16 @@
-"""From a score to a p-value and to the owner's budget of alarms.
+"""From a score to how rare it is, and from there to the owner's budget of alarms.
 
-One number is calibrated: the score of a visit. Past visits are counted by score, and the threshold is the score
-that they exceeded as often as the budget allows: it is set from the past, before an event is seen. Beyond the
-largest score seen often enough, the tail is extended geometrically from the top 5 % (peaks over a threshold with an
-exponential tail; Pickands, 1975). No theorem is claimed: what is promised is measured by ``homeward bench quiet``.
+Whatever is scored is counted by score. How rare a score is, is again a count: the share of the past that was at
+least as high. Beyond the largest score seen, the tail is extended geometrically from the top 5 % (peaks over a
+threshold with an exponential tail; Pickands, 1975). No theorem is claimed: what is promised is measured by
+``homeward bench quiet``.
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 from homeward.core.behaviour.table import WEIGHT, log2
 
@@ -33,17 +34,24 @@ MIN_VISITS: Final = 40
 
 
 @dataclass(slots=True)
-class Calibration:
-    """Visits counted by the bucket of their score (``counts``, ``n``), and active days; all fade.
+class Tail:
+    """Scores counted by bucket (``counts``, ``n``); they fade.
 
-    ``ready_once`` remembers that enough was seen, so that the next halving does not make the guard young again.
+    ``rarities`` is how rare each bucket was (Q8 bits) when `settle` was last called, and ``slope`` how much rarer
+    each bucket beyond the last one is: what a visit is judged by does not move while it lasts.
     """
 
     counts: dict[int, int] = field(default_factory=dict)
     n: int = 0
-    days: int = 0
     epoch: int = 0
-    ready_once: bool = False
+    rarities: list[int] = field(default_factory=list)
+    slope: int = 0
+
+    def fork(self) -> Self:
+        """A copy that can go on by itself."""
+        twin = copy(self)
+        twin.counts = dict(self.counts)
+        return twin
 
     def fade(self, epoch: int) -> None:
         """Halve every weight once for each boundary passed."""
@@ -53,47 +61,56 @@ class Calibration:
             return
         self.counts = {bucket: weight >> shift for bucket, weight in self.counts.items() if weight >> shift}
         self.n = sum(self.counts.values())
-        self.days >>= shift
 
-    def add_visit(self, score: int) -> None:
-        """Count a visit that is over."""
+    def add(self, score: int) -> None:
+        """Count a score."""
         bucket = score >> BUCKET_SHIFT
         self.counts[bucket] = self.counts.get(bucket, 0) + WEIGHT
         self.n += WEIGHT
 
-    def add_day(self) -> None:
-        """Count an active day."""
-        self.days += WEIGHT
-
-    def ready(self) -> bool:
-        """Whether enough was seen to promise a rate; once it was, half of it will do (a boundary halves it)."""
-        half = 2 if self.ready_once else 1
-        enough = self.days * half >= MIN_DAYS * WEIGHT and self.n * half >= MIN_VISITS * WEIGHT
-        self.ready_once = enough
-        return enough
-
-    def threshold(self, per_week: float) -> int | None:
-        """The score (Q8) above which at most ``per_week`` visits a week lie; ``None`` while too young to say.
-
-        Where the budget allows not even one visit of the past, it lies above all of them.
-        """
-        if not self.ready():
-            return None
-        allowed = max(int(min(per_week, MOST) * self.days) // 7, 1) if per_week > 0 else 1  # NaN allows nothing
+    def settle(self) -> None:
+        """From now on `rarity` answers by what has been counted."""
+        if not self.n:
+            self.rarities, self.slope = [], 0
+            return
         ranked = sorted(self.counts.items(), reverse=True)
-        if allowed >= WEIGHT:
-            above = 0
-            for bucket, weight in ranked:
-                above += weight
-                if above > allowed:
-                    return (bucket + 1 << BUCKET_SHIFT) - 1
-            return 0
-        base, excess, top = self._tail(ranked)
-        steps = excess * (log2(top) - log2(allowed)) * _LN2_Q16 >> 24
-        extended = (base + 1 << BUCKET_SHIFT) + (steps << BUCKET_SHIFT >> 8)
-        return max(extended, (ranked[0][0] + 1 << BUCKET_SHIFT) - 1)
+        total = log2(self.n + WEIGHT)
+        largest = ranked[0][0]
+        rarities = [0] * (largest + 1)
+        above = 0
+        for place, (bucket, weight) in enumerate(ranked):
+            above += weight
+            lower = ranked[place + 1][0] if place + 1 < len(ranked) else -1
+            rarities[lower + 1 : bucket + 1] = [total - log2(above + WEIGHT)] * (bucket - lower)
+        self.rarities = rarities
+        self.slope = (1 << 32) // (self._top(ranked)[1] * _LN2_Q16)
 
-    def _tail(self, ranked: list[tuple[int, int]]) -> tuple[int, int, int]:
+    def rarity(self, score: int) -> int:
+        """``-log2`` of the share of scores at least as high (Q8), extended beyond the largest; 0 at first."""
+        bucket = score >> BUCKET_SHIFT
+        beyond = bucket - len(self.rarities)
+        if beyond < 0:
+            return self.rarities[bucket]
+        return self.rarities[-1] + (beyond + 1) * self.slope if self.rarities else 0
+
+    def p_value(self, score: int) -> float:
+        """The share of the past at least as high, this one included; below 1/n the tail is extended.
+
+        Never below one in a million: no home has told us enough to claim more.
+        """
+        if not self.n:
+            return 1.0
+        bucket = score >> BUCKET_SHIFT
+        at_least = sum(weight for other, weight in self.counts.items() if other >= bucket)
+        share = (at_least + WEIGHT) / (self.n + WEIGHT)
+        largest = max(self.counts)
+        if bucket <= largest:
+            return share
+        excess = self._top(sorted(self.counts.items(), reverse=True))[1]
+        steps: float = (bucket - largest) * 256 / (excess * _LN2)
+        return max(share / float(2.0**steps), RAREST)
+
+    def _top(self, ranked: list[tuple[int, int]]) -> tuple[int, int, int]:
         """Where the top 5 % begins (bucket), its mean excess (buckets, Q8), and its weight."""
         top = spread = 0
         base = ranked[0][0]
@@ -106,19 +123,52 @@ class Calibration:
         mean_excess = ((spread - base * top) << 8) // top
         return base, max(mean_excess, 2 << 8), top
 
-    def p_value(self, score: int) -> float:
-        """The share of past visits at least as strange, this one included; below 1/n the tail is extended.
 
-        Never below one in a million: no home has told us enough to claim more.
+@dataclass(slots=True)
+class Calibration(Tail):
+    """A tail that knows over how many active days it was counted, and so can promise a rate.
+
+    ``ready_once`` remembers that enough was seen, so that the next halving does not make the guard young again.
+    """
+
+    days: int = 0
+    ready_once: bool = False
+
+    def fade(self, epoch: int) -> None:
+        """Halve every weight once for each boundary passed."""
+        shift = epoch - self.epoch
+        Tail.fade(self, epoch)
+        if shift > 0:
+            self.days >>= shift
+
+    def add_day(self, days: int = 1) -> None:
+        """Count an active day."""
+        self.days += days * WEIGHT
+
+    def ready(self, least: int = MIN_VISITS) -> bool:
+        """Whether enough was seen to promise a rate; once it was, half of it will do (a boundary halves it)."""
+        half = 2 if self.ready_once else 1
+        enough = self.days * half >= MIN_DAYS * WEIGHT and self.n * half >= least * WEIGHT
+        self.ready_once = enough
+        return enough
+
+    def threshold(self, per_week: float) -> int | None:
+        """The score (Q8) above which at most ``per_week`` a week lie; ``None`` while too young to say.
+
+        Where the budget allows not even one of the past, it lies above all of them.
         """
-        if not self.n:
-            return 1.0
-        bucket = score >> BUCKET_SHIFT
-        at_least = sum(weight for other, weight in self.counts.items() if other >= bucket)
-        share = (at_least + WEIGHT) / (self.n + WEIGHT)
-        largest = max(self.counts)
-        if bucket <= largest:
-            return share
-        _, excess, _ = self._tail(sorted(self.counts.items(), reverse=True))
-        steps: float = (bucket - largest) * 256 / (excess * _LN2)
-        return max(share / float(2.0**steps), RAREST)
+        if not self.ready():
+            return None
+        allowed = max(int(min(per_week, MOST) * self.days) // 7, 1) if per_week > 0 else 1  # NaN allows nothing
+        ranked = sorted(self.counts.items(), reverse=True)
+        if allowed >= WEIGHT:
+            above = 0
+            for bucket, weight in ranked:
+                above += weight
+                if above > allowed:
+                    return (bucket + 1 << BUCKET_SHIFT) - 1
+            return 0
+        base, excess, top = self._top(ranked)
+        steps = excess * (log2(top) - log2(allowed)) * _LN2_Q16 >> 24
+        extended = (base + 1 << BUCKET_SHIFT) + (steps << BUCKET_SHIFT >> 8)
+        return max(extended, (ranked[0][0] + 1 << BUCKET_SHIFT) - 1)

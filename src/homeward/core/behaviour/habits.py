@@ -10,13 +10,19 @@ from homeward.core.behaviour.table import LOG2, WEIGHT, log2
 
 HALF_HOURS: Final = 48
 PAUSES: Final = 48
+AMOUNTS: Final = 64
 KEY_BITS: Final = 60
 NEW: Final = 0
 """The symbol *new here* of an open alphabet: counted each time something is seen for the first time."""
+UNKNOWN: Final = -1
+"""The symbol of a habit that says nothing about an event: nobody knows who did it, say."""
 
 
 class Habit(NamedTuple):
-    """``given`` lists contexts, coarse to fine, each a combination of fields. ``alphabet`` 0 means open."""
+    """``given`` lists contexts, coarse to fine, each a combination of fields. ``alphabet`` 0 means open.
+
+    A context with a field that is unknown (0) is left out. A habit whose own symbol is unknown says nothing.
+    """
 
     name: str
     predicts: str
@@ -25,13 +31,23 @@ class Habit(NamedTuple):
 
 
 HABITS: Final = (
-    Habit("what next", "activity", 0, ((), ("previous",), ("previous", "before"))),
-    Habit("when", "half_hour", HALF_HOURS, ((), ("type",), ("device",), ("activity",), ("activity", "day_kind"))),
+    Habit("what next", "activity", 0, ((), ("previous",), ("previous", "before"), ("person", "previous"))),
+    Habit(
+        "when", "half_hour", HALF_HOURS,
+        ((), ("type",), ("device",), ("activity",), ("activity", "day_kind"), ("activity", "person")),
+    ),
     Habit("how soon", "pause", PAUSES, ((), ("activity",), ("previous", "activity"))),
     Habit("how long", "silence", PAUSES, ((), ("activity",), ("state", "activity"))),
-)
+    Habit("who is home", "presence", 0, ((), ("device",), ("activity",), ("activity", "part"))),
+    Habit("who", "person", 0, ((), ("device",), ("activity",), ("activity", "part"))),
+    Habit("from where", "origin", 0, ((), ("device",), ("person",), ("person", "device"))),
+    Habit("how much", "amount", AMOUNTS, ((), ("device",), ("device", "half_hour"))),
+)  # fmt: skip
 
-FIELDS: Final = ("activity", "device", "type", "previous", "before", "state", "day_kind")
+FIELDS: Final = (
+    "activity", "device", "type", "previous", "before", "state", "day_kind", "presence", "person", "origin", "part",
+    "half_hour",
+)  # fmt: skip
 
 PARENT: Final = WEIGHT
 """``a`` of the kernel: a coarser context counts as much as one event."""
@@ -47,49 +63,75 @@ def _ring(centre: int) -> tuple[tuple[int, int], ...]:
     return tuple(((centre + step) % HALF_HOURS, weight) for step, weight in zip(range(-2, 3), _RING, strict=True))
 
 
-def _line(centre: int) -> tuple[tuple[int, int], ...]:
+def _line(centre: int, length: int) -> tuple[tuple[int, int], ...]:
     return tuple(
-        (min(max(centre + step, 0), PAUSES - 1), weight) for step, weight in zip(range(-1, 2), _LINE, strict=True)
+        (min(max(centre + step, 0), length - 1), weight) for step, weight in zip(range(-1, 2), _LINE, strict=True)
     )
 
 
 _RING: Final = (26, 51, 102, 51, 26)
 _LINE: Final = (64, 128, 64)
 RING_CELLS: Final = tuple(_ring(centre) for centre in range(HALF_HOURS))
-LINE_CELLS: Final = tuple(_line(centre) for centre in range(PAUSES))
+LINE_CELLS: Final = tuple(_line(centre, PAUSES) for centre in range(PAUSES))
+AMOUNT_CELLS: Final = tuple(_line(centre, AMOUNTS) for centre in range(AMOUNTS))
+CELLS: Final[dict[str, tuple[tuple[tuple[int, int], ...], ...]]] = {
+    "half_hour": RING_CELLS, "pause": LINE_CELLS, "silence": LINE_CELLS, "amount": AMOUNT_CELLS,
+}  # fmt: skip
+"""Ordered symbols are learned with their neighbours: half-hours on a ring, buckets on a line."""
 
 _OFFSET: Final = {name: number for number, name in enumerate(FIELDS)}
 
 
-def _plan(habit: Habit) -> tuple[tuple[int, int, int], ...]:
-    """A context as (base key, first field, second field); -1 where there is no field."""
-    plan = []
+class Plan(NamedTuple):
+    """A habit made ready: ``levels`` are (base key, first field, second field), -1 where there is no field."""
+
+    levels: tuple[tuple[int, int, int], ...]
+    root: int
+    """Surprise under the coarsest parent (Q8), -1 for an open alphabet."""
+    cells: tuple[tuple[tuple[int, int], ...], ...] | None
+    """What one observation of each symbol weighs; ``None`` where it weighs on itself alone."""
+
+
+def _plan(habit: Habit) -> Plan:
+    levels = []
     for level, fields in enumerate(habit.given):
         first, second = (*(_OFFSET[name] for name in fields), -1, -1)[:2]
-        plan.append((name_key("habit", habit.name, str(level)), first, second))
-    return tuple(plan)
+        levels.append((name_key("habit", habit.name, str(level)), first, second))
+    root = LOG2[habit.alphabet] if habit.alphabet else -1
+    return Plan(tuple(levels), root, CELLS.get(habit.predicts))
 
 
 PLANS: Final = tuple(_plan(habit) for habit in HABITS)
-ROOTS: Final = tuple(LOG2[habit.alphabet] if habit.alphabet else -1 for habit in HABITS)
 _MASK: Final = (1 << KEY_BITS) - 1
 
 
-def contexts(fields: Sequence[int]) -> tuple[tuple[int, ...], ...]:
-    """The context keys of every habit, from the fields in the order of `FIELDS`."""
+def contexts(fields: Sequence[int], symbols: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """The context keys of every habit, from the fields in the order of `FIELDS`; none where its symbol is unknown."""
     found = []
-    for plan in PLANS:
+    for plan, symbol in zip(PLANS, symbols, strict=True):
         keys = []
-        for base, first, second in plan:
-            if second >= 0:
-                # A rotation tells (a, b) from (b, a).
-                turned = fields[second]
-                base ^= fields[first] ^ ((turned << 7 & _MASK) | (turned >> (KEY_BITS - 7)))
-            elif first >= 0:
-                base ^= fields[first]
-            keys.append(base)
+        if symbol != UNKNOWN:
+            for base, first, second in plan.levels:
+                if second >= 0:
+                    one, other = fields[first], fields[second]
+                    if one and other:  # a rotation tells (a, b) from (b, a)
+                        keys.append(base ^ one ^ ((other << 7 & _MASK) | (other >> (KEY_BITS - 7))))
+                elif first < 0:
+                    keys.append(base)
+                elif fields[first]:
+                    keys.append(base ^ fields[first])
         found.append(tuple(keys))
     return tuple(found)
+
+
+def amount_bucket(value: float) -> int:
+    """Half-octaves of an amount: 32 is nothing, above it what is positive, below it what is negative.
+
+    From an amount of 1/64 to one of about 65,000 each half-octave has its own; the ends take in the rest.
+    """
+    size = min(abs(value), 1e9)
+    steps = 0 if size < 1 / 64 else min((log2(int(size * 64)) + 128 >> 7), AMOUNTS // 2 - 1)
+    return AMOUNTS // 2 + (steps if value >= 0 else -steps)
 
 
 def pause_bucket(milliseconds: int) -> int:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Final, NamedTuple
 
-from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS, Calibration
+from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
+from homeward.core.behaviour.evidence import Evidence, lived
 from homeward.core.behaviour.habits import (
     HABITS,
-    LINE_CELLS,
     NEW,
     PARENT,
     PAUSES,
-    RING_CELLS,
-    ROOTS,
+    PLANS,
+    UNKNOWN,
+    amount_bucket,
     contexts,
     name_key,
     pause_bucket,
 )
+from homeward.core.behaviour.presence import Presence
 from homeward.core.behaviour.table import WEIGHT, Table, log2
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
@@ -31,8 +35,8 @@ VISIT_PAUSE: Final = 30 * MINUTE
 VISIT_LONGEST: Final = 360 * MINUTE
 """Where something always speaks no pause ever ends a visit: it is cut when an incident would be."""
 
-BURN_IN: Final = 3 * DAY
-"""Visits of the first days are strange to an empty guard whatever happens: they do not calibrate."""
+MEMORY_LIMIT: Final = 16_384
+"""How many observations are remembered to be lived again."""
 
 NOTABLE: Final = 10
 """How many times the alarms of the budget are put on record, silently."""
@@ -46,18 +50,22 @@ HELD_DAYS: Final = 30
 COME_BACK_DAYS: Final = 3
 """On how many separate days something harmless has to come back before it is learned without an answer."""
 
-WHAT_NEXT, WHEN, HOW_SOON, HOW_LONG = range(len(HABITS))
+WHAT_NEXT, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
+
+
+Contexts = tuple[tuple[int, ...], ...]
 
 
 class Observation(NamedTuple):
-    """The symbols and contexts of one moment: enough to learn it now or any time later."""
+    """The symbols and fields of one moment: enough to learn it now or any time later."""
 
     device: str
     action: str
     at: int
     guarded: bool
     symbols: tuple[int, ...]
-    contexts: tuple[tuple[int, ...], ...]
+    fields: tuple[int, ...]
+    """In the order of `habits.FIELDS`."""
     minute: int
     """Of the local day."""
     previous: str
@@ -65,16 +73,28 @@ class Observation(NamedTuple):
     pause: int
     """Milliseconds since any event, -1 if there was none; ``silence`` likewise since this device's last."""
     silence: int
+    person: str = ""
+    origin: str = ""
+    presence: str = ""
+
+    @property
+    def contexts(self) -> tuple[tuple[int, ...], ...]:
+        """The context keys of every habit, coarse to fine."""
+        return contexts(self.fields, self.symbols)
 
 
 class Assessment(NamedTuple):
-    """How strange an event is: ``bits`` by habit (Q8), and ``score``, their sum.
+    """How strange an event is: ``bits`` by habit and how rare each is (Q8), their sum ``strangeness``, the evidence
+    ``gathered`` in its visit with it, and the ``score`` that they come to.
 
     Above ``threshold`` it costs an alarm of the budget (``unusual``), above ``notable`` it is put on record without
     one. Both are ``None`` while the profile is too young to say.
     """
 
     bits: tuple[int, ...]
+    rarities: tuple[int, ...]
+    strangeness: int
+    gathered: int
     score: int
     threshold: int | None
     notable: int | None
@@ -82,8 +102,9 @@ class Assessment(NamedTuple):
 
     @property
     def habit(self) -> int:
-        """The habit that gave the most bits: the reason."""
-        return max(range(len(self.bits)), key=self.bits.__getitem__)
+        """The habit whose bits are the rarest: the reason. Before anything is known of rarity, the one with most."""
+        by = self.rarities if any(self.rarities) else self.bits
+        return max(range(len(by)), key=by.__getitem__)
 
 
 @dataclass(slots=True)
@@ -97,14 +118,12 @@ class Held:
 
 
 @dataclass(slots=True)
-class Watch:
-    """One share of the budget: its past, the thresholds set from it, and the score of the running visit."""
+class Remembered:
+    """A past visit as it was observed; what was held back (its places in ``seen``) was not learned."""
 
-    calibration: Calibration = field(default_factory=Calibration)
-    threshold: int | None = None
-    notable: int | None = None
-    visit_score: int = 0
-    events: int = 0
+    day: int
+    seen: list[Observation] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -112,8 +131,16 @@ class ProfileState:
     """Plain integers, strings and tables: saved, copied, later summed and exported."""
 
     table: Table = field(default_factory=Table)
-    watches: tuple[Watch, Watch] = field(default_factory=lambda: (Watch(), Watch()))
-    """Half of the budget watches guarded devices (the second), half the rest: a door must not drown in motion."""
+    evidence: Evidence = field(default_factory=Evidence)
+    presence: Presence = field(default_factory=Presence)
+    threshold: int | None = None
+    notable: int | None = None
+    memory: list[Remembered] = field(default_factory=list)
+    remembered: int = 0
+    """Observations in ``memory``."""
+    relive_at: int = MIN_DAYS
+    """At how many active days the past is lived again; 0 when memory is no longer needed."""
+    active_days: int = 0
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By device: its last action and when (ms)."""
     previous: str = ""
@@ -130,6 +157,14 @@ class ProfileState:
     """What was learned in the first 14 days, by device and action: shown once, to be confirmed."""
     ready_at: int | None = None
 
+    def fork(self) -> ProfileState:
+        """A copy for a what-if, cheap because it shares the past; valid as long as this state does not change."""
+        twin = copy(self)
+        twin.table, twin.evidence, twin.presence = self.table.fork(), self.evidence.fork(), copy(self.presence)
+        twin.last, twin.held, twin.young = dict(self.last), self.held.copy(), dict(self.young)
+        twin.memory = [Remembered(visit.day, visit.seen.copy(), visit.held.copy()) for visit in self.memory]
+        return twin
+
 
 class Profile:
     """The habits of one place over a `ProfileState`; times are integer milliseconds of the guard's clock."""
@@ -138,28 +173,36 @@ class Profile:
         self.state = state
         self._devices = {device.name: device for device in devices}
         self._known: dict[tuple[str, str], tuple[int, int, int, bool]] = {}
+        self._keys: dict[str, int] = {"": 0}
         self._budget = budget
         self._context = state.before_key, state.previous_key, state.previous
+        self._latest: tuple[Observation, Contexts] | None = None
 
     def calibrate(self) -> None:
-        """Set the thresholds from the past. Where there is nothing of one kind, the other has the whole budget."""
-        watches = self.state.watches
-        sharing = sum(1 for watch in watches if watch.events) or 1
-        for watch in watches:
-            share = self._budget / sharing if watch.events else 0.0
-            watch.threshold = watch.calibration.threshold(share)
-            watch.notable = watch.calibration.threshold(share * NOTABLE)
+        """Set the thresholds from the past."""
+        visits = self.state.evidence.visits
+        self.state.threshold = visits.threshold(self._budget)
+        self.state.notable = visits.threshold(self._budget * NOTABLE)
 
-    def observe(self, device: str, action: str, at: int, local: int) -> Observation:
+    def note_presence(self, device: Device, action: str, at: int) -> None:
+        """What an event says about who is home."""
+        self.state.presence.note(device, action, at)
+
+    def observe(
+        self, device: str, action: str, at: int, local: int, *, person: str = "", origin: str = "",
+        value: float | None = None,
+    ) -> Observation:  # fmt: skip
         """The symbols and contexts of this moment; moves "last" on, counts nothing. ``local`` is local time (ms)."""
         state = self.state
-        known = self._names(device, action)
-        activity, device_key, type_key, guarded = known
+        activity, device_key, type_key, guarded = self._names(device, action)
         last_action, last_at = state.last.get(device, ("", None))
         minutes, weekday = local // MINUTE, local // DAY % 7
+        half_hour = minutes // 30 % 48
         previous_at = state.previous_at
         pause = at - previous_at if previous_at is not None else -1
         silence = at - last_at if last_at is not None else -1
+        presence = state.presence.now(at)
+        presence_key, person_key, origin_key = self._key(presence), self._key(person), self._key(origin)
         fields = (
             activity,
             device_key,
@@ -168,22 +211,40 @@ class Profile:
             state.before_key,
             self._names(device, last_action)[0] if last_action else 0,
             1 if weekday in (2, 3) else 2,  # 1970-01-01 was a Thursday: day 2 was a Saturday
+            presence_key,
+            person_key,
+            origin_key,
+            1 + half_hour // 6,
+            1 + half_hour,
         )
         symbols = (
             activity,
-            minutes // 30 % 48,
+            half_hour,
             pause_bucket(pause) if pause >= 0 else PAUSES - 1,
             pause_bucket(silence) if silence >= 0 else PAUSES - 1,
+            presence_key or UNKNOWN,
+            person_key or UNKNOWN,
+            origin_key or UNKNOWN,
+            UNKNOWN if value is None or not isfinite(value) else amount_bucket(value),
         )
-        minute = minutes % 1440
         seen = Observation(
-            device, action, at, guarded, symbols, contexts(fields), minute, state.previous, pause, silence
-        )
+            device, action, at, guarded, symbols, fields, minutes % 1440, state.previous, pause, silence, person,
+            origin, presence,
+        )  # fmt: skip
         self._context = state.before_key, state.previous_key, state.previous
         state.before_key, state.previous_key = state.previous_key, activity
         state.previous, state.previous_at = f"{device} {action}", at
         self._note_last(device, action, at)
         return seen
+
+    def _key(self, name: str) -> int:
+        """The key of a person, an origin or a presence; 0 for none. Pure, so remembered."""
+        key = self._keys.get(name)
+        if key is None:
+            if len(self._keys) >= DEVICE_LIMIT:
+                self._keys = {"": 0}
+            key = self._keys[name] = name_key("name", name)
+        return key
 
     def _names(self, device: str, action: str) -> tuple[int, int, int, bool]:
         """Keys of activity, device and type, and whether the device is guarded: pure, so remembered."""
@@ -212,32 +273,65 @@ class Profile:
                 del last[name]
 
     def assess(self, seen: Observation) -> Assessment:
-        """The surprise of an observation, habit by habit; changes nothing."""
+        """How strange an observation is, habit by habit and in its visit; changes nothing."""
+        state = self.state
+        evidence = state.evidence
+        bits = self._surprise(seen, self._contexts(seen))
+        rarities = evidence.rarities(bits, seen.guarded)
+        strangeness = sum(rarities)
+        score, gathered = evidence.weigh(strangeness, seen.guarded)
+        threshold = state.threshold
+        unusual = threshold is not None and score > threshold
+        return Assessment(bits, rarities, strangeness, gathered, score, threshold, state.notable, unusual)
+
+    def _contexts(self, seen: Observation) -> Contexts:
+        """The contexts of an observation; those of the latest are kept, for it is looked at more than once."""
+        if self._latest is None or self._latest[0] is not seen:
+            self._latest = seen, seen.contexts
+        return self._latest[1]
+
+    def _surprise(self, seen: Observation, contexts: Contexts) -> tuple[int, ...]:
+        """The bits of every habit."""
         table = self.state.table
         bits = []
-        for keys, symbol, root in zip(seen.contexts, seen.symbols, ROOTS, strict=True):
+        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+            if not keys:
+                bits.append(0)
+                continue
+            root = plan.root
             if root < 0:
                 root = log2(table.width(keys[0]) + 1)
                 if not table.seen(keys[0], symbol):
                     symbol = NEW
             bits.append(table.surprise(keys, symbol, root, PARENT))
-        score = sum(bits)
-        watch = self.state.watches[seen.guarded]
-        threshold = watch.threshold
-        return Assessment(tuple(bits), score, threshold, watch.notable, threshold is not None and score > threshold)
+        return tuple(bits)
 
     def learn(self, seen: Observation) -> None:
         """Count the observation in the contexts it was made in."""
+        self._learn(seen, self._contexts(seen))
+
+    def _learn(self, seen: Observation, contexts: Contexts) -> None:
         table = self.state.table
-        what, when, soon, long = seen.contexts
-        activity, half_hour, pause, silence = seen.symbols
-        cells: tuple[tuple[int, int], ...] = ((activity, WEIGHT),)
-        if not table.seen(what[0], activity):
-            cells = ((activity, WEIGHT), (NEW, WEIGHT))
-        table.learn(what, cells)
-        table.learn(when, RING_CELLS[half_hour])
-        table.learn(soon, LINE_CELLS[pause])
-        table.learn(long, LINE_CELLS[silence])
+        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+            if not keys:
+                continue
+            if plan.cells is not None:
+                cells = plan.cells[symbol]
+            elif table.seen(keys[0], symbol):
+                cells = ((symbol, WEIGHT),)
+            else:
+                cells = ((symbol, WEIGHT), (NEW, WEIGHT))
+            table.learn(keys, cells)
+
+    def _unlearn(self, seen: Observation, contexts: Contexts) -> None:
+        """Take back what `learn` counted."""
+        table = self.state.table
+        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+            if not keys:
+                continue
+            table.unlearn(keys, plan.cells[symbol] if plan.cells is not None else ((symbol, WEIGHT),))
+            if plan.cells is None and not table.seen(keys[0], symbol):
+                table.unlearn(keys, ((NEW, WEIGHT),))
 
     def pass_time(self, at: int) -> None:
         """Fade what a boundary of the guard's clock has passed, and close the visit when its pause is over."""
@@ -245,42 +339,73 @@ class Profile:
         epoch = at // HALF_LIFE
         if epoch != state.table.epoch:
             state.table.epoch = epoch
-            for watch in state.watches:
-                watch.calibration.fade(epoch)
+            state.evidence.fade(epoch)
         if state.visit_ends is not None and at >= state.visit_ends:
-            self._close_visit()
+            self._close_visit(state.visit_ends)
 
-    def note_visit(self, at: int, day: int, score: int, guarded: bool) -> None:
+    def note_visit(self, seen: Observation, assessed: Assessment, day: int) -> None:
         """Let an event take part in the running visit, and in the day (its number, by the guard's own clock)."""
-        state = self.state
+        state, at = self.state, seen.at
         if state.first_at is None:
             state.first_at = at
-        watch = state.watches[guarded]
-        watch.events += 1
-        if score > watch.visit_score:
-            watch.visit_score = score
+        state.evidence.note(assessed.bits, seen.guarded, assessed.strangeness, assessed.score, assessed.gathered)
         if state.visit_ends is None:
             state.visit_began = at
+            if state.relive_at:
+                state.memory.append(Remembered(day))
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
+        if state.relive_at:
+            state.memory[-1].seen.append(seen)
+            state.remembered += 1
         if day != state.day:
             state.day, state.day_events = day, 0
         state.day_events += 1
-        if state.day_events == ACTIVE_DAY and at - state.first_at >= BURN_IN:
-            for each in state.watches:
-                each.calibration.add_day()
+        if state.day_events == ACTIVE_DAY:
+            state.active_days += 1
+            state.evidence.visits.add_day()
 
-    def _close_visit(self) -> None:
+    def _close_visit(self, ended: int) -> None:
         state = self.state
-        ended = state.visit_ends
-        if state.first_at is not None and ended is not None:
-            for watch in state.watches:
-                if ended - state.first_at >= BURN_IN:
-                    watch.calibration.add_visit(watch.visit_score)
-                watch.visit_score = 0
-            self.calibrate()
-            if state.ready_at is None and state.watches[0].threshold is not None:
-                state.ready_at = ended
+        state.evidence.close()
+        while state.remembered > MEMORY_LIMIT and len(state.memory) > 1:
+            state.remembered -= len(state.memory.pop(0).seen)
+        if state.relive_at and state.active_days >= state.relive_at:
+            self._relive()
+        self.calibrate()
+        if state.ready_at is None and state.threshold is not None:
+            state.ready_at = ended
         state.visit_ends = None
+
+    def _relive(self) -> None:
+        """Score the visits of the past anew, each as if it had not been and came today.
+
+        What came first to an empty guard was strange whatever it was, and would make the thresholds of a young home
+        too high (leave-one-out; for counts it is what Good and Turing do: what was seen once tells how much is new).
+        It is done each time the home's age has doubled, as long as memory reaches back over half of it.
+        """
+        state = self.state
+        days: dict[int, int] = {}
+        for visit in state.memory:
+            days[visit.day] = days.get(visit.day, 0) + len(visit.seen)
+        active = sum(1 for events in days.values() if events >= ACTIVE_DAY)
+        if active * 2 < state.active_days:
+            state.memory, state.remembered, state.relive_at = [], 0, 0
+            return
+        state.relive_at *= 2
+        state.evidence = lived([self._lived_again(visit) for visit in state.memory], active, state.table.epoch)
+
+    def _lived_again(self, visit: Remembered) -> list[tuple[tuple[int, ...], bool]]:
+        held = set(visit.held)
+        moments = [(seen, seen.contexts, place not in held) for place, seen in enumerate(visit.seen)]
+        for seen, keys, learned in moments:
+            if learned:
+                self._unlearn(seen, keys)
+        found = []
+        for seen, keys, learned in moments:
+            found.append((self._surprise(seen, keys), seen.guarded))
+            if learned:
+                self._learn(seen, keys)
+        return found
 
     def hold(self, seen: Observation, habit: int, incident: str, day: int) -> list[Observation]:
         """Keep an observation back. Returns what was dropped to make room (at most 1,024, 30 days, oldest first).
@@ -292,6 +417,8 @@ class Profile:
             # Within a visit, what is not learned is no context either: a decoy must not make what follows look
             # usual. Across visits it is: or all that comes after a holiday would be judged by the day before it.
             state.before_key, state.previous_key, state.previous = self._context
+        if state.relive_at and state.memory and state.memory[-1].seen[-1] is seen:
+            state.memory[-1].held.append(len(state.memory[-1].seen) - 1)
         dropped = self.drop_old(seen.at)
         held = state.held
         held.append(Held(seen, incident, habit, day))
@@ -342,13 +469,13 @@ class Profile:
         state = self.state
         if state.first_at is None:
             return None
-        if state.watches[0].threshold is not None:
+        if state.threshold is not None:
             return 0
-        calibration = state.watches[0].calibration
-        days = calibration.days / WEIGHT
-        if not days or not calibration.n:
-            return MIN_DAYS + BURN_IN // DAY
-        short = max(MIN_DAYS - days, (MIN_VISITS - calibration.n / WEIGHT) * days * WEIGHT / calibration.n)
+        visits = state.evidence.visits
+        days = visits.days / WEIGHT
+        if not days or not visits.n:
+            return MIN_DAYS
+        short = max(MIN_DAYS - days, (MIN_VISITS - visits.n / WEIGHT) * days * WEIGHT / visits.n)
         return max(1, -int(-short // 1))
 
 

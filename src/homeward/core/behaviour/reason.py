@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from homeward.core.behaviour.habits import HALF_HOURS
 from homeward.core.behaviour.profile import (
+    FROM_WHERE,
     HOW_LONG,
+    HOW_MUCH,
     HOW_SOON,
     WHAT_NEXT,
     WHEN,
+    WHO,
+    WHO_IS_HOME,
     Observation,
 )
 from homeward.core.behaviour.table import WEIGHT, Table
@@ -27,7 +31,24 @@ def reason(table: Table, seen: Observation, habit: int) -> str:
         if seen.silence < 0:
             return f"{subject}: this device has never spoken before"
         return f"{subject} after this device was quiet for {_duration(seen.silence)}: unusual for it"
+    if habit == WHO_IS_HOME:
+        return f"{subject} while the house is {seen.presence or 'as nobody knows'}: unusual for it"
+    if habit == WHO:
+        return f"{subject} by {seen.person}: {_usual_name(table, seen, WHO)}"
+    if habit == FROM_WHERE:
+        return f"{subject} from {seen.origin}: {_usual_name(table, seen, FROM_WHERE)}"
+    if habit == HOW_MUCH:
+        return f"{subject} with an amount that is unusual for it"
     raise ValueError(f"no habit {habit}")
+
+
+def _usual_name(table: Table, seen: Observation, habit: int) -> str:
+    """How often this person or origin was met, here and with this device."""
+    keys, symbol = seen.contexts[habit], seen.symbols[habit]
+    times = table.weight(keys[0], symbol) // WEIGHT
+    if not times:
+        return "never seen here before"
+    return f"seldom with this device ({_times(table.weight(keys[1], symbol) // WEIGHT)})"
 
 
 def _usual_hours(table: Table, seen: Observation) -> str:

@@ -9,7 +9,7 @@ context and counts symbols; one event weighs 256. With weight ``n`` in a row, ``
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from dataclasses import dataclass, field
 from itertools import chain
 from math import isqrt
@@ -73,6 +73,25 @@ class Row:
     n: int = 0
     epoch: int = 0
     cells: dict[int, int] = field(default_factory=dict)
+
+
+class _Overlay(dict[int, Row]):
+    """Rows over the rows of another table, each copied when it is first looked at."""
+
+    def __init__(self, below: dict[int, Row]) -> None:
+        self._below = below
+
+    def get(self, key: int, default: Row | None = None) -> Row | None:  # type: ignore[override]
+        row = dict.get(self, key)
+        if row is None and (row := self._below.get(key, default)) is not None:
+            row = self[key] = Row(row.n, row.epoch, dict(row.cells))
+        return row
+
+    def values(self) -> ValuesView[Row]:  # type: ignore[override]
+        """All rows, for eviction: copied first."""
+        for key in self._below:
+            self.get(key)
+        return dict.values(self)
 
 
 @dataclass(slots=True)
@@ -158,6 +177,32 @@ class Table:
             self.size += len(counts) - before
         if self.size > self.capacity:
             self._evict()
+
+    def unlearn(self, contexts: Iterable[int], cells: Sequence[tuple[int, int]]) -> None:
+        """Take weights (symbol, weight) away again; what fading left of them is all that can be taken."""
+        for key in contexts:
+            row = self.rows.get(key)
+            if row is None:
+                continue
+            if row.epoch != self.epoch:
+                self._fade(row)
+            counts = row.cells
+            for symbol, weight in cells:
+                count = counts.get(symbol, 0)
+                if count > weight:
+                    counts[symbol] = count - weight
+                    row.n -= weight
+                elif count:
+                    del counts[symbol]
+                    row.n -= count
+                    self.size -= 1
+
+    def fork(self) -> Table:
+        """A copy for a what-if: rows are copied when they are first looked at.
+
+        Valid only as long as this table does not change.
+        """
+        return Table(_Overlay(self.rows), self.epoch, self.size, self.capacity)
 
     def _fade(self, row: Row) -> None:
         """Halve a row once for each boundary passed since it was last true. Shifts compose; products do not."""
