@@ -3,52 +3,146 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homeward.bench.report import pooled
 from homeward.bench.statistics import wilson
 
 SCENARIOS = (
     "night_entry", "odd_hour_entry", "away_entry", "away_entry_by_door", "ghost_command", "decoy", "sabotage",
     "flood", "other_home", "homecoming",
 )  # fmt: skip
-QUIET_PEERS = ("half_space_trees", "isolation_forest", "loda", "markov", "rules")
+QUIET_PEERS = {"half_space_trees": 0.4, "isolation_forest": 0.5, "loda": 0.3, "markov": 0.45, "rules": 0.6}
 BUDGETS = ("0.25", "1", "7")
+ODD_NAME = 'a "home" <b>&amp; | more'
+"""A name as a file may bring it."""
 
 
 def rate(chance: random.Random, good: float) -> dict[str, Any]:
+    """So many trials, each detected with that probability."""
     trials = 30 + chance.randrange(40)
     hits = sum(chance.random() < good for _ in range(trials))
     low, high = wilson(hits, trials)
     delay = 12.5 if hits else None
     return {
-        "trials": trials,
-        "detected": hits,
-        "rate": hits / trials,
-        "low": low,
-        "high": high,
-        "median_delay_s": delay,
-    }
+        "trials": trials, "detected": hits, "rate": hits / trials, "low": low, "high": high, "median_delay_s": delay,
+    }  # fmt: skip
+
+
+def flat(chance: random.Random, name: str, good: float) -> dict[str, Any]:
+    """A rate that stands by its own name, with the ends of its interval beside it."""
+    one = rate(chance, good)
+    return {name: one["rate"], f"{name}_low": one["low"], f"{name}_high": one["high"]}
 
 
 def quiet_home(chance: random.Random, good: float, lacks: Sequence[str] = (), **about: Any) -> dict[str, Any]:
     weeks, budgets = 2 + chance.random() * 20, {}
     for budget in BUDGETS:
         alarms = int(float(budget) * weeks * (1.6 - good) * chance.random() * 2)
-        scenarios = {
-            name: None if name in lacks else rate(chance, good * chance.random() ** 0.2) for name in SCENARIOS
-        }
+        scenarios = {name: None if name in lacks else rate(chance, good) for name in SCENARIOS}
         if scenarios["homecoming"]:
             scenarios["homecoming"] = rate(chance, 0.02)
         budgets[budget] = {
             "alarms": alarms, "weeks": weeks, "alarms_per_week": alarms / weeks, "worst_week": min(alarms, 4),
             "scenarios": scenarios,
         }  # fmt: skip
+    days = 14 + int(weeks * 7)
     return {
-        "active_days": 14 + int(weeks * 7),
-        "events": 9999,
-        "weeks": weeks,
-        "ready_after_days": 14.0,
-        **about,
-        "budgets": budgets,
+        "active_days": days, "events": 9999, "weeks": weeks, "ready_after_days": 14.0, **about, "budgets": budgets,
+    }  # fmt: skip
+
+
+def quiet_result(seed: str = "1", real: int = 3, simulated: int = 12) -> dict[str, Any]:
+    chance = random.Random(f"results of quiet {seed}")
+    kinds = ("family", "shift worker", "student")
+    names: dict[str, Mapping[str, Any]] = {(f"home {n}" if n else ODD_NAME): {"real": True} for n in range(real)}
+    names |= {f"sim {n}": {"real": False, "kind": kinds[n % 3]} for n in range(simulated)}
+    homes = {name: quiet_home(chance, 0.9, **about) for name, about in names.items()}
+    peers = {
+        peer: {name: quiet_home(chance, good, **about) for name, about in names.items()}
+        for peer, good in QUIET_PEERS.items()
     }
+    for home in peers["rules"].values():
+        for figures in home["budgets"].values():
+            figures["level"] = "strict"
+    return {
+        "homes": homes,
+        "peers": peers,
+        "pooled": {
+            "real": pools(homes, real=True) if real else None,
+            "simulated": pools(homes, real=False) if simulated else None,
+        },
+        "reasons": {"homes": {name: {} for name in homes}, "pooled": {}},
+        "seed": 1000,
+    }
+
+
+def pools(homes: Mapping[str, Any], *, real: bool) -> dict[str, Any]:
+    return {budget: pooled([home for home in homes.values() if home["real"] == real], budget) for budget in BUDGETS}
+
+
+def sequences_result() -> dict[str, Any]:
+    chance = random.Random("results of sequences")
+    methods = {"homeward": 0.95, "never_seen": 0.6, "markov": 0.5, "lof": 0.4}
+    sets = {
+        name: {
+            "methods": {
+                method: {
+                    "train_s": 0.1, "fpr": 0.02,
+                    **{
+                        category: {"auc": good + 0.04 * chance.random(), "f1": 0.9, "precision": 0.9, "recall": 0.9}
+                        for category in ("SD", "MD", "DM", "DD")
+                    },
+                }
+                for method, good in methods.items()
+            }
+        }
+        for name in ("first", ODD_NAME)
+    }  # fmt: skip
+    sets["without attacks"] = {"methods": {}}
+    return {"sets": sets, "reasons": {}, "seed": 1000}
+
+
+def change_result() -> dict[str, Any]:
+    chance = random.Random("results of change")
+
+    def home(*, real: bool, days: int | None) -> dict[str, Any]:
+        return {
+            "real": real, "homes": 1, "days_to_quiet": days, "alarms_in_change": 2.5,
+            **flat(chance, "night_entry_before", 0.9), **flat(chance, "night_entry_after", 0.8),
+        }  # fmt: skip
+
+    homes = {ODD_NAME: home(real=True, days=3), "never": home(real=True, days=None), "sim": home(real=False, days=1)}
+    sets = {
+        f"set {n}": {
+            "rates": [rate(chance, 0.1) for _ in range(n + 1)],
+            "rates_without_learning": [rate(chance, 0.9) for _ in range(n + 1)],
+        }
+        for n in range(6)
+    }
+    pool = {"real": home(real=True, days=2), "simulated": home(real=False, days=1)}
+    return {"sets": sets, "homes": homes, "pooled": pool, "reasons": {}, "seed": 1000}
+
+
+def poison_result() -> dict[str, Any]:
+    chance = random.Random("results of poison")
+
+    def home(*, real: bool) -> dict[str, Any]:
+        both = flat(chance, "guard", 0.95) | flat(chance, "always_learn", 0.2)
+        motion = flat(chance, "guard", 0.5) | flat(chance, "always_learn", 0.2)
+        return {"real": real, "trials": 30, **both, "motion_only": motion}
+
+    none = dict.fromkeys([f"{name}{end}" for name in ("guard", "always_learn") for end in ("", "_low", "_high")])
+    without = {"real": True, "trials": 0, **none, "motion_only": none}
+    homes = {ODD_NAME: home(real=True), "no entrance": without, "sim": home(real=False)}
+    pool = {"real": home(real=True), "simulated": None}
+    return {"homes": homes, "pooled": pool, "reasons": {"no entrance": "none"}, "seed": 1000}
+
+
+RESULTS = {
+    "quiet": quiet_result(),
+    "sequences": sequences_result(),
+    "change": change_result(),
+    "poison": poison_result(),
+}

@@ -101,6 +101,8 @@ def dots(
     one height instead, with a line between the least and the greatest. ``decimals`` tells the first series in
     figures too, beside each row."""
     rows = list(dict.fromkeys(row for panel in panels for row in panel.rows))
+    if not any(points for panel in panels for points in panel.rows.values()):
+        return _nothing(words)
     names = min(230.0, max(map(width, rows), default=0.0))
     step = 0.0 if joined else 8.5
     height = max(28.0, step * len(series) + 10)
@@ -117,6 +119,7 @@ def dots(
     for panel, (left, right) in zip(panels, _columns(len(panels), EDGE + names + 16, after=beside), strict=True):
         body.append(text(left, top - 9, panel.name, "panel", room=right - left + SPACE / 2))
         body += _grid(panel.axis, left, right, top, bottom)
+        body.append(text((left + right) / 2, bottom + 37, panel.axis.name, "soft", anchor="middle"))
         for number, row in enumerate(rows):
             y, points = top + height * (number + 0.5), panel.rows.get(row, {})
             if row in panel.targets and points:
@@ -135,6 +138,8 @@ def lines(
     words: Words, series: Sequence[str], planes: Sequence[Plane], across: Axis, up: Axis, *, height: float = 280
 ) -> str:
     """A chart of lines over a common horizontal and vertical scale."""
+    if not any(points for plane in planes for points in plane.lines.values()):
+        return _nothing(words)
     legend, top = _top(words, series)
     top += 26 if any(plane.name for plane in planes) else 6
     bottom = top + height
@@ -156,6 +161,7 @@ def lines(
             x = left + across.place(plane.rule[0]) * (right - left)
             body += [line(x, top, x, bottom, "rule"), text(x + 6, top + 14, plane.rule[1], "soft", room=right - x)]
         body += _drawn(plane, series, across, up, (left, right, top, bottom))
+    body.append(text((EDGE + 44 + WIDTH - EDGE) / 2, bottom + 37, across.name, "soft", anchor="middle"))
     return _finished(words, body, bottom + 24 + (18 if across.name else 0))
 
 
@@ -179,14 +185,12 @@ def _columns(count: int, left: float, *, between: float = SPACE, after: float = 
 
 
 def _grid(axis: Axis, left: float, right: float, top: float, bottom: float) -> Iterator[str]:
-    """The vertical lines of a panel, what they stand for, and the name of the scale."""
+    """The vertical lines of a panel and what they stand for."""
     for tick in axis.ticks:
         x = left + axis.place(tick) * (right - left)
         yield line(x, top, x, bottom, "grid")
         yield text(x, bottom + 18, axis.told(tick), "soft", anchor="middle")
     yield line(left, bottom, right, bottom, "edge")
-    if axis.name:
-        yield text((left + right) / 2, bottom + 37, axis.name, "soft", anchor="middle")
 
 
 def _row(
@@ -228,6 +232,12 @@ def _at(
     point: tuple[float, float], across: Axis, up: Axis, left: float, right: float, top: float, bottom: float
 ) -> tuple[float, float]:
     return left + across.place(point[0]) * (right - left), bottom - up.place(point[1]) * (bottom - top)
+
+
+def _nothing(words: Words) -> str:
+    """A card that says so where there is no figure at all."""
+    body = [text(EDGE, 40, words.title, "title"), text(EDGE, 66, "There is no figure: nothing was measured.", "soft")]
+    return document(WIDTH, 90, words.title, "There is no figure: nothing was measured.", body)
 
 
 def _finished(words: Words, body: list[str], y: float) -> str:

@@ -58,7 +58,8 @@ def document(width: float, height: float, title: str, description: str, body: It
     )
     size = f'viewBox="0 0 {number(width)} {number(height)}" width="{number(width)}" height="{number(height)}"'
     named = 'role="img" aria-labelledby="title description"'
-    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size} {named}>', *head, *body, "</svg>\n"])
+    shown = (element for element in body if element)
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" {size} {named}>', *head, *shown, "</svg>\n"])
 
 
 def tag(name: str, kind: str = "", inner: str = "", /, **attributes: float | str) -> str:
