@@ -342,6 +342,12 @@ def test_homeward_is_ahead_where_nothing_new_is_seen(result: dict[str, Any]) -> 
     assert max(methods, key=lambda method: mean_auc(methods[method])) == "homeward"
 
 
+def test_the_peers_can_see_what_they_are_given(result: dict[str, Any]) -> None:
+    methods = result["sets"]["any-name"]["methods"]
+    for method in ("markov", "isolation_forest", "lof", "ocsvm"):
+        assert methods[method]["SD"]["auc"] > 0.5
+
+
 def test_the_same_seed_gives_the_same_bytes(folder: Path, result: dict[str, Any]) -> None:
     steps: list[tuple[int, int]] = []
     again = run(

@@ -83,12 +83,17 @@ def _detector(train: Sequence[Window], model: Any) -> Scores:
 
 
 def _features(window: Window, places: dict[Activity, int]) -> list[float]:
-    """How often each activity, three-hour bin and weekday occurs; what training never saw shares one column."""
+    """How often each activity occurs (what training never saw shares one column), and whether each three-hour bin
+    and weekday does.
+
+    Bins and weekdays are not counted, in the peers' favour: a usual window keeps to one of each, so that their counts
+    would be its largest features and drown the activities.
+    """
     features = [0.0] * (len(places) + 1 + HOUR_BINS + WEEKDAYS)
     for weekday, hour_bin, device, action in window.actions:
         features[places.get((device, action), len(places))] += 1
-        features[len(places) + 1 + hour_bin] += 1
-        features[len(places) + 1 + HOUR_BINS + weekday] += 1
+        features[len(places) + 1 + hour_bin] = 1
+        features[len(places) + 1 + HOUR_BINS + weekday] = 1
     return features
 
 
