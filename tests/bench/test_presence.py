@@ -63,7 +63,7 @@ def test_away_is_told_half_an_hour_after_a_closing_and_home_at_the_next_event_of
     assert told(*day) == [(31, "away"), (400, "home")]
 
 
-@pytest.mark.parametrize(("closing", "opening"), [("off", "on"), ("closed", "open"), ("locked", "unlocked")])
+@pytest.mark.parametrize(("closing", "opening"), [("off", "on"), ("closed", "open"), ("clear", "detected")])
 def test_a_closing_may_be_called_as_the_device_calls_it(closing: str, opening: str) -> None:
     assert told(event(0, "door", opening), event(1, "door", closing), event(99, "lamp", "on")) == [(31, "away")]
 
@@ -79,6 +79,12 @@ def test_an_end_a_lamp_a_meter_and_a_low_battery_are_no_sign_of_anybody() -> Non
         ("motion", "battery"), ("door", "battery"), ("door", "online"),
     ):  # fmt: skip
         assert told(event(0, "door", "closed"), event(9, device, action), event(99, "lamp", "on")) == [(30, "away")]
+
+
+def test_locking_a_door_is_neither_coming_nor_going() -> None:
+    left = [event(0, "door", "open"), event(1, "door", "closed"), event(2, "lock", "locked")]
+    assert told(*left, event(55, "lock", "locked"), event(99, "lock", "unlocked")) == [(31, "away"), (99, "home")]
+    assert told(event(0, "door", "closed"), event(1, "motion", "on"), event(200, "lock", "locked"), until=999) == []
 
 
 def test_only_the_last_closing_counts_and_an_open_door_keeps_everybody_at_home() -> None:
@@ -139,7 +145,9 @@ def test_a_copy_taken_at_an_event_knows_nothing_of_it() -> None:
 
 EVENTS = st.lists(
     st.tuples(
-        st.integers(0, 90 * 60), st.sampled_from(DEVICES), st.sampled_from(["on", "off", "open", "closed", "battery"])
+        st.integers(0, 90 * 60),
+        st.sampled_from(DEVICES),
+        st.sampled_from(["on", "off", "open", "closed", "locked", "battery"]),
     ),
     max_size=60,
 )
@@ -167,7 +175,7 @@ def test_whatever_happens_away_and_home_take_turns_at_the_right_moments(
         else:
             since = [s for s in stream[:place] if s.at >= e.at - AWAY_AFTER]
             signs = [s for s in since if s.action in ("on", "open") and s.device in ("motion", "cupboard", "bed")]
-            moved = [s for s in since if s.device in ("door", "lock") and s.action != "battery"]
+            moved = [s for s in since if s.device in ("door", "lock") and s.action not in ("battery", "locked")]
             assert not [s for s in signs if s.at > e.at - AWAY_AFTER]
             assert moved
             assert {s.at for s in moved} == {e.at - AWAY_AFTER}
@@ -176,8 +184,9 @@ def test_whatever_happens_away_and_home_take_turns_at_the_right_moments(
 def test_an_absence_lasts_from_when_it_is_told_to_the_next_sign_of_anybody() -> None:
     home = household(
         event(0, "door", "closed"), event(100, "lamp", "on"), event(200, "door", "open"),
-        event(201, "door", "closed"), event(300, "motion", "on"), event(301, "door", "open"),
-        event(302, "door", "closed"), event(500, "lamp", "off"),
+        event(201, "door", "closed"), event(300, "motion", "on"), event(302, "door", "open"),
+        event(303, "door", "closed"), event(400, "motion", "on"), event(401, "door", "open"),
+        event(402, "door", "closed"), event(500, "lamp", "off"),
     )  # fmt: skip
     minutes = [
         (
@@ -187,7 +196,7 @@ def test_an_absence_lasts_from_when_it_is_told_to_the_next_sign_of_anybody() -> 
         )
         for absence in absences(home)
     ]
-    assert minutes == [(30, 200, 2), (231, 300, None), (332, 500, None)]
+    assert minutes == [(30, 200, 2), (231, 300, None), (333, 400, 8), (432, 500, None)]
 
 
 def test_a_routine_of_leaving_and_coming_home_is_told_as_it_is(tmp_path: Path) -> None:

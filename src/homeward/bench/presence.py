@@ -2,9 +2,10 @@
 
 *Away* is told 30 minutes after an entrance closed, never back-dated, where in those 30 minutes nobody showed
 indoors (an event of role motion, presence or use that is no end such as ``off`` or ``closed``) and no entrance
-moved again. At the next event of an entrance, right after it, *home* is told. What a device says about itself
-(its battery, say) is no event here. Nothing is told in a home without an entrance, without an indoor device, or
-with a device of its own by the name of `RESIDENTS`.
+moved again. At the next event of an entrance, right after it, *home* is told. No event here is what a device says
+about itself (its battery, say), nor that a door was locked: from outside or inside, by hand, from afar or by
+itself an hour later, it tells neither coming nor going. Nothing is told in a home without an entrance, without an
+indoor device, or with a device of its own by the name of `RESIDENTS`.
 
 The rule is as blind as an alarm panel: who sits still for half an hour after coming home is told away, and stays
 so until an entrance moves, whatever shows indoors meanwhile.
@@ -26,6 +27,8 @@ RESIDENTS = Device(name="residents", type="residents")
 """The device that tells it, by the actions ``away`` and ``home``. It is of no room and no indoor device itself."""
 
 AWAY_AFTER = timedelta(minutes=30)
+LOCKING = frozenset({"lock", "locked", "locking"})
+ARRIVAL = timedelta(minutes=1)
 INDOORS = ("motion", "presence", "use")
 
 
@@ -76,14 +79,15 @@ class Presence:
         """Whether an event is one by which somebody shows: an entrance moves, or somebody is indoors."""
         if event.device in self._indoors:
             return event.action not in ENDINGS and event.action not in REPORTS
-        return event.device in self._entrances and event.action not in REPORTS
+        return event.device in self._entrances and event.action not in REPORTS and event.action not in LOCKING
 
 
 class Absence(NamedTuple):
     """A span in which everybody was known to be away: from when that was told to the next sign of anybody.
 
-    ``ended_by`` is the place in the stream of the entrance's event that ended it; ``None`` where somebody showed
-    indoors before any entrance moved, or the recording ended.
+    ``ended_by`` is the place in the stream of the entrance's event with which somebody came: that sign, or one
+    within a minute of it, as an indoor sensor near the door may be the first to see who comes. ``None`` where
+    somebody was indoors for longer without any entrance moving, or the recording ended.
     """
 
     told: datetime
@@ -96,20 +100,22 @@ def absences(home: Household) -> list[Absence]:
     presence = Presence(home)
     if not presence.possible:
         return []
-    entrances = {device.name for device in home.roles("entrance")}
     found: list[Absence] = []
-    since: datetime | None = None
+    told: datetime | None = None
+    until: datetime | None = None
     index = -1
     for event in presence.told(home.events):
-        if event.device == RESIDENTS.name:
-            since = event.at if event.action == "away" else None
-            continue
-        index += 1
-        if since is not None and presence.shows(event):
-            found.append(Absence(since, event.at, index if event.device in entrances else None))
-            since = None
-    if since is not None:
-        found.append(Absence(since, home.at[-1], None))
+        if event.device != RESIDENTS.name:
+            index += 1
+            if told is not None and until is None and presence.shows(event):
+                until = event.at
+        elif event.action == "away":
+            told, until = event.at, None
+        elif told is not None and until is not None:  # home, told right after an entrance's event
+            found.append(Absence(told, until, index if event.at - until <= ARRIVAL else None))
+            told = None
+    if told is not None:
+        found.append(Absence(told, until or home.at[-1], None))
     return found
 
 

@@ -102,8 +102,8 @@ class _Homecoming:
 class Homecoming:
     """Benign: while everybody is known to be away, an earlier homecoming of that very hour happens again.
 
-    A homecoming is an entrance's event that ends an absence, where somebody shows indoors within ten minutes. What
-    measures the house (a meter, a climate sensor) is not repeated, and no state that a device is in already.
+    A homecoming is the event of an entrance that ends an absence, where somebody shows indoors within ten minutes.
+    What measures the house (a meter, a climate sensor) is not repeated, and no state that a device is in already.
     """
 
     name = "homecoming"
