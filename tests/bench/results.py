@@ -8,6 +8,7 @@ from typing import Any
 
 from homeward.bench.report import pooled
 from homeward.bench.statistics import wilson
+from homeward.bench.targets import quiet_targets
 
 SCENARIOS = (
     "night_entry", "odd_hour_entry", "away_entry", "away_entry_by_door", "ghost_command", "decoy", "sabotage",
@@ -54,6 +55,7 @@ def quiet_home(chance: random.Random, good: float, lacks: Sequence[str] = (), **
 
 
 def quiet_result(seed: str = "1", real: int = 3, simulated: int = 12) -> dict[str, Any]:
+    """Homes, real and simulated, through the guard and its peers; LODA saw all simulated homes but the first."""
     chance = random.Random(f"results of quiet {seed}")
     kinds = ("family", "shift worker", "student")
     names: dict[str, Mapping[str, Any]] = {(f"home {n}" if n else ODD_NAME): {"real": True} for n in range(real)}
@@ -63,19 +65,25 @@ def quiet_result(seed: str = "1", real: int = 3, simulated: int = 12) -> dict[st
         peer: {name: quiet_home(chance, good, **about) for name, about in names.items()}
         for peer, good in QUIET_PEERS.items()
     }
+    peers["loda"].pop("sim 0", None)  # a peer need not have seen every home, nor at every budget
+    peers["loda"] = {
+        name: home if home["real"] else {**home, "budgets": {"1": home["budgets"]["1"]}}
+        for name, home in peers["loda"].items()
+    }
     for home in peers["rules"].values():
         for figures in home["budgets"].values():
             figures["level"] = "strict"
-    return {
+    result = {
         "homes": homes,
         "peers": peers,
         "pooled": {
             "real": pools(homes, real=True) if real else None,
             "simulated": pools(homes, real=False) if simulated else None,
         },
-        "reasons": {"homes": {name: {} for name in homes}, "pooled": {}},
+        "reasons": {"homes": {name: {} for name in homes}, "pooled": {}, "peers": {}, "budgets": {}},
         "seed": 1000,
     }
+    return {**result, "targets": quiet_targets(result)}
 
 
 def pools(homes: Mapping[str, Any], *, real: bool) -> dict[str, Any]:

@@ -63,13 +63,41 @@ def test_the_line_below_the_figures_names_date_machine_and_command() -> None:
 # Quiet --------------------------------------------------------------------------------------------------------------
 
 
+def names_of_rows(told: str) -> list[str]:
+    first, *_ = told.split("\n\n")
+    return [line.split("  ")[0] for line in first.splitlines()[2:]]
+
+
 def test_the_table_holds_pools_real_homes_and_kinds_but_no_row_for_each_simulated_one(result: dict[str, Any]) -> None:
-    names = [line.split("  ")[0] for line in table(result).splitlines()[2:] if line and not line.startswith("- ")]
-    methods = 1 + len(QUIET_PEERS)
-    assert names.count("all real") == names.count("all simulated") == 3 * methods
+    names, methods = names_of_rows(table(result)), 1 + len(QUIET_PEERS)
+    assert names.count("all real (3)") == 3 * methods
     assert names.count(ODD_NAME) == names.count("home 1") == methods
-    assert names.count("simulated: family (4)") == names.count("simulated: student (4)") == methods
-    assert len(names) == (3 * 2 + 3 + 3) * methods
+    assert names.count("simulated: shift worker (4)") == names.count("simulated: student (4)") == methods
+    assert not any(name.startswith("sim ") for name in names)
+
+
+def test_a_peer_that_saw_some_homes_only_stands_beside_the_guard_in_just_these(result: dict[str, Any]) -> None:
+    rows = [cells(line) for line in markdown(result, brief=True).splitlines() if line.startswith("| all simulated")]
+    assert [row[1] for row in rows if row[0] == "all simulated (11)"] == ["homeward", "loda"]
+    assert [row[1] for row in rows if row[0] == "all simulated (12)"] == ["homeward", *set_order(result, "loda")]
+    weeks = {row[1]: row[3] for row in rows if row[0] == "all simulated (11)"}
+    names = [name for name in result["peers"]["loda"] if name.startswith("sim ")]
+    assert weeks["homeward"] == f"{sum(result['homes'][name]['weeks'] for name in names):.1f}"
+
+
+def set_order(result: dict[str, Any], without: str) -> list[str]:
+    return [peer for peer in result["peers"] if peer != without]
+
+
+def test_the_pool_of_the_guard_is_the_one_of_the_result(result: dict[str, Any]) -> None:
+    for budget, figures in result["pooled"]["real"].items():
+        row = next(
+            cells(line)
+            for line in markdown(result).splitlines()
+            if line.startswith(f"| all real (3) | homeward | {budget} |")
+        )
+        assert row[4].removesuffix(" !") == str(figures["alarms"])
+        assert row[8] == share(figures["scenarios"]["night_entry"])
 
 
 def test_a_hundred_simulated_homes_make_no_longer_table() -> None:
@@ -78,7 +106,8 @@ def test_a_hundred_simulated_homes_make_no_longer_table() -> None:
 
 
 def test_the_page_has_every_real_home_at_every_budget(result: dict[str, Any]) -> None:
-    rows = [cells(line) for line in markdown(result).splitlines()[2:] if line.startswith("|")]
+    first, *_ = markdown(result).split("\n\n")
+    rows = [cells(line) for line in first.splitlines()[2:]]
     of_home = [row[2] for row in rows if row[0] == "home 1" and row[1] == "homeward"]
     assert of_home == ["0.25", "1", "7"]
     assert len({len(row) for row in rows}) == 1
@@ -93,7 +122,7 @@ def test_in_brief_it_is_the_pools_and_each_real_home_at_one_alarm_a_week(result:
         "home 1",
         "home 2",
     ]
-    assert len(rows) == 2 * (1 + len(QUIET_PEERS)) + 3
+    assert len(rows) == 2 * (1 + len(QUIET_PEERS)) + 1 + 3
 
 
 def test_simulated_homes_change_no_figure_of_the_real_ones(result: dict[str, Any]) -> None:
@@ -108,7 +137,7 @@ def test_simulated_homes_change_no_figure_of_the_real_ones(result: dict[str, Any
         },
         "pooled": {**result["pooled"], "simulated": other["pooled"]["simulated"]},
     }
-    before, after = markdown(result).splitlines(), markdown(mixed).splitlines()
+    before, after = (markdown(one).partition("\n\n")[0].splitlines() for one in (result, mixed))
     real = [line for line in before if line.startswith("|") and "simulated" not in line]
     assert real == [line for line in after if line.startswith("|") and "simulated" not in line]
     assert before != after
@@ -143,8 +172,31 @@ def test_reasons_are_told_once() -> None:
     result["reasons"] = {
         "homes": {"home 1": {"flood": "no actuator", "decoy": "no entrance"}, "home 2": {"flood": "no actuator"}},
         "pooled": {"simulated": "none asked for"},
+        "peers": {"loda": "not installed", "markov": "not installed"},
+        "budgets": {"simulated": "at one alarm a week only"},
     }
     told = table(result)
     assert told.count("No figure for flood: no actuator.") == 1
     assert "No figure for decoy: no entrance." in told
     assert "No figure for simulated homes: none asked for." in told
+    assert "- loda, markov: not installed." in told
+    assert "- At one alarm a week only." in told
+
+
+def test_every_target_is_told_with_what_was_wanted_and_what_came(result: dict[str, Any]) -> None:
+    rows = {row[0]: row for line in table(result).split("\n\n")[1].splitlines()[2:] if (row := re.split("  +", line))}
+    night = result["targets"]["real"]["night_entry"]
+    came = f"{night['figure']:.2f} ({night['low']:.2f}-{night['high']:.2f})"
+    assert rows["night entry"][1] == f"{came}, at least 0.99: {'met' if night['met'] else 'missed'}"
+    judged = [result["targets"]["homes"][f"home {n}"]["night_entry"]["met"] for n in (1, 2)]
+    judged.append(result["targets"]["homes"][ODD_NAME]["night_entry"]["met"])
+    assert rows["night entry"][2] == f"{sum(judged)} of 3"
+    assert rows["alarms at 7"][1].endswith(f"at most {result['targets']['real']['alarms_at_7']['at_most']:g}: met")
+    assert set(rows) >= {"below no peer", "ahead in the mean", "decoy", "homecoming (false alarms)"}
+
+
+def test_in_brief_the_targets_that_are_missed_are_named(result: dict[str, Any]) -> None:
+    missed = [name for name, target in result["targets"]["real"].items() if target["met"] is False]
+    assert missed
+    told = ", ".join(name.replace("_", " ") for name in missed)
+    assert f"- Targets missed by all real homes together: {told}.\n" in markdown(result, brief=True)

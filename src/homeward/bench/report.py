@@ -76,25 +76,31 @@ BENIGN = "homecoming"
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Both pools at every budget, then each real home and each kind of simulated ones at one alarm a week."""
+    """Both pools at every budget, then each real home and each kind of simulated ones at one alarm a week; and what
+    became of the targets."""
     shown = _shown(result)
     rows = [*_pools(result, shown), *_homes(result, shown, _one(result)), *_kinds(result, shown, _one(result))]
-    return f"{text_table(_head(shown), rows)}\n{bullets(_notes(result))}"
+    tables = [text_table(_head(shown), rows), *(text_table(TARGETS_HEAD, targets) for targets in _targets(result))]
+    return "\n".join([*tables, bullets(_notes(result))])
 
 
 def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | None = None) -> str:
     """The same in Markdown, with every real home at every budget.
 
-    ``brief`` leaves all budgets out but one alarm a week, and the peers but in the pools. ``command`` adds the
-    line that says when, where and by which command the figures were measured.
+    ``brief`` leaves all budgets out but one alarm a week, the peers but in the pools, and the targets that are met.
+    ``command`` adds the line that says when, where and by which command the figures were measured.
     """
     shown = _shown(result)
     budgets = _one(result) if brief else _budgets(result)
     rows = [*_pools(result, shown, budgets), *_homes(result, shown, budgets, alone=brief)]
     if not brief:
         rows += _kinds(result, shown, _one(result))
+    tables = [markdown_table(_head(shown), rows)]
+    if not brief:
+        tables += [markdown_table(TARGETS_HEAD, targets) for targets in _targets(result)]
+    notes = [*_notes(result), *(_missed(result) if brief else ())]
     line = [measured(f"{command} --seed {result['seed']}")] if command else []
-    return f"{markdown_table(_head(shown), rows)}\n{bullets([*_notes(result), *line])}"
+    return "\n".join([*tables, bullets([*notes, *line])])
 
 
 def _shown(result: Mapping[str, Any]) -> list[str]:
@@ -105,8 +111,12 @@ def _shown(result: Mapping[str, Any]) -> list[str]:
 
 
 def _head(shown: Sequence[str]) -> list[str]:
-    named = (f"{name} (false alarms)" if name == BENIGN else name for name in shown)
-    return [*HEAD, "caught", *(name.replace("_", " ") for name in named)]
+    return [*HEAD, "caught", *(named(name) for name in shown)]
+
+
+def named(scenario: str) -> str:
+    """A scenario's name as it is told."""
+    return "homecoming (false alarms)" if scenario == BENIGN else scenario.replace("_", " ")
 
 
 def _budgets(result: Mapping[str, Any]) -> list[str]:
@@ -123,28 +133,16 @@ def _methods(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {"homeward": result["homes"], **result["peers"]}
 
 
+def seen(homes: Mapping[str, Any], budget: str, *, real: bool) -> list[str]:
+    """The homes, real or simulated, that a method was measured in at a budget."""
+    return [name for name, home in homes.items() if home["real"] == real and budget in home["budgets"]]
+
+
 def _pools(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str] | None = None) -> Iterator[Row]:
     for kind, pool in result["pooled"].items():
-        for budget, figures in (pool or {}).items():
-            if budgets is not None and budget not in budgets:
-                continue
-            yield _row(f"all {kind}", "homeward", budget, figures, shown)
-            for peer, homes in result["peers"].items():
-                of_kind = [home for home in homes.values() if home["real"] == (kind == "real")]
-                yield _row(f"all {kind}", peer, budget, pooled(of_kind, budget), shown)
-
-
-def _homes(
-    result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str], *, alone: bool = False
-) -> Iterator[Row]:
-    """Each real home; ``alone`` leaves the peers out."""
-    methods = {"homeward": result["homes"]} if alone else _methods(result)
-    for name, home in result["homes"].items():
-        for budget in budgets if home["real"] else ():
-            for method, homes in methods.items():
-                figures = homes[name]["budgets"][budget]
-                level = f" ({figures['level']})" if "level" in figures else ""
-                yield _row(name, method + level, budget, figures, shown)
+        for budget in (pool or {}) if budgets is None else budgets:
+            of_kind = seen(result["homes"], budget, real=kind == "real")
+            yield from _side_by_side(f"all {kind}", of_kind, result, budget, shown)
 
 
 def _kinds(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str]) -> Iterator[Row]:
@@ -155,9 +153,35 @@ def _kinds(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[st
             kinds.setdefault(home["kind"], []).append(name)
     for kind, names in sorted(kinds.items()):
         for budget in budgets:
-            for method, homes in _methods(result).items():
-                figures = pooled([homes[name] for name in names], budget)
-                yield _row(f"simulated: {kind} ({len(names)})", method, budget, figures, shown)
+            yield from _side_by_side(f"simulated: {kind}", names, result, budget, shown)
+
+
+def _side_by_side(
+    name: str, homes: Sequence[str], result: Mapping[str, Any], budget: str, shown: Sequence[str]
+) -> Iterator[Row]:
+    """Every method over these homes together. A peer that saw only some of them stands below the guard's figures for
+    just these."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for method, measured_homes in _methods(result).items():
+        met = tuple(home for home in homes if budget in measured_homes.get(home, {"budgets": {}})["budgets"])
+        groups.setdefault(met, ["homeward"] if method != "homeward" else []).append(method)
+    for met, methods in groups.items():
+        for method in methods if met else ():
+            figures = pooled([_methods(result)[method][home] for home in met], budget)
+            yield _row(f"{name} ({len(met)})", method, budget, figures, shown)
+
+
+def _homes(
+    result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str], *, alone: bool = False
+) -> Iterator[Row]:
+    """Each real home; ``alone`` leaves the peers out."""
+    methods = {"homeward": result["homes"]} if alone else _methods(result)
+    for name, home in result["homes"].items():
+        for budget in budgets if home["real"] else ():
+            for method, homes in methods.items():
+                if figures := homes.get(name, {"budgets": {}})["budgets"].get(budget):
+                    level = f" ({figures['level']})" if "level" in figures else ""
+                    yield _row(name, method + level, budget, figures, shown)
 
 
 def _row(home: str, method: str, budget: str, figures: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
@@ -201,6 +225,51 @@ def pooled(homes: Iterable[Mapping[str, Any]], budget: str) -> dict[str, Any]:
     }
 
 
+TARGETS_HEAD = ("target", "real homes together", "real homes that meet it", "simulated together", "that meet it")
+
+
+def _targets(result: Mapping[str, Any]) -> list[list[Row]]:
+    """The table of targets, if there are any."""
+    targets = result.get("targets")
+    if not targets or not targets["homes"]:
+        return []
+    pools = {kind: targets.get(kind) or {} for kind in ("real", "simulated")}
+    rows: list[Row] = []
+    for name in dict.fromkeys(name for pool in pools.values() for name in pool):
+        row = [named(name)]
+        for kind, pool in pools.items():
+            homes = [name for name, home in result["homes"].items() if home["real"] == (kind == "real")]
+            judged = [met for home in homes if (met := targets["homes"][home].get(name, {}).get("met")) is not None]
+            row += [_judged(pool.get(name)), f"{sum(judged)} of {len(judged)}" if judged else NONE]
+        rows.append(row)
+    return [rows]
+
+
+def _judged(target: Mapping[str, Any] | None) -> str:
+    """What was wanted, what came, and whether that is enough."""
+    if target is None or target["met"] is None:
+        return NONE
+    said = "met" if target["met"] else "missed"
+    if "below" in target:
+        below = ", ".join(f"{named(one['scenario'])} ({one['peer']})" for one in target["below"])
+        return f"{said}: {below}" if below else said
+    if "figure" not in target:
+        return said
+    wanted = "at least" if "at_least" in target else "at most"
+    bound = target.get("at_least", target.get("at_most"))
+    rate = {**target, "rate": target["figure"]}
+    came = share(rate) if rate.get("low") is not None else f"{target['figure']:g}"
+    return f"{came}, {wanted} {bound:g}: {said}"
+
+
+def _missed(result: Mapping[str, Any]) -> Iterator[str]:
+    for kind in ("real", "simulated"):
+        targets = result.get("targets", {}).get(kind) or {}
+        missed = [named(name) for name, target in targets.items() if target["met"] is False]
+        if targets:
+            yield f"Targets missed by all {kind} homes together: {', '.join(missed) or 'none'}."
+
+
 def _notes(result: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "Detection rates come with their 95 % interval (Wilson); “caught” is their mean over the scenarios tried. A "
@@ -215,6 +284,13 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
         for scenario, reason in reasons.items():
             missing.setdefault(reason, {})[scenario] = None
     for reason, scenarios in missing.items():
-        yield f"No figure for {', '.join(scenarios)}: {reason}."
+        yield f"No figure for {', '.join(map(named, scenarios))}: {reason}."
     for kind, reason in result["reasons"]["pooled"].items():
         yield f"No figure for {kind} homes: {reason}."
+    peers: dict[str, list[str]] = {}
+    for peer, reason in result["reasons"].get("peers", {}).items():
+        peers.setdefault(reason, []).append(peer)
+    for reason, names in peers.items():
+        yield f"{', '.join(names)}: {reason}."
+    for reason in result["reasons"].get("budgets", {}).values():
+        yield f"{reason[:1].upper()}{reason[1:]}."
