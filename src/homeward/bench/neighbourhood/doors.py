@@ -73,12 +73,12 @@ class Habits:
         self.chance = chance
         self._ways: dict[str, str] = {}
 
-    def by(self, person: str, *, coded: bool = True, usual: str = "keypad") -> By:
+    def by(self, person: str, *, coded: bool = True) -> By:
         """How a person gives a command; somebody without a code uses a key, and nobody knows who it was."""
         if not coded:
             return None, "manual"
         if person not in self._ways:
-            self._ways[person] = self.chance.choices((usual, "app", "remote"), (6, 3, 1))[0]
+            self._ways[person] = self.chance.choices(("keypad", "app", "remote"), (6, 3, 1))[0]
         way = self._ways[person]
         if self.chance.random() < 0.05:
             way = "keypad"
@@ -117,7 +117,7 @@ def _nights(scene: Scene, openings: list[Opening]) -> Iterator[Night]:
 def _who(scene: Scene, at: float, *, last: bool) -> str:
     """Who goes to bed last, or gets up first."""
     names = {person.name for person in scene.home.residents if person.adult}
-    for stay in scene.stays:
+    for stay in scene.around(at, 90):
         if stay.person in names and abs((stay.end if last else stay.begin) - at) < 90:
             return stay.person
     return ""

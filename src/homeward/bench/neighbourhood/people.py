@@ -50,6 +50,9 @@ ROTATIONS: Final = (
 )  # fmt: skip
 """Early, late and night shifts and days off, day by day. Invented, after common rosters."""
 
+LEAST_IN_BED: Final = 7.3
+"""Hours in bed before a workday (mean 7 h 23 min in Spain)."""
+
 NAMES: Final = (
     "anna", "ben", "carla", "david", "elif", "femke", "george", "hanna", "ivan", "julia", "karim", "lena", "mateo",
     "nora", "oscar", "paula", "quentin", "rosa", "sven", "tara", "umar", "vera", "wim", "xenia", "yusuf", "zoe",
@@ -155,7 +158,7 @@ def _worker(chance: Random, name: str, *, home: bool = False) -> Person:
     leave = LEAVE.draw(chance)
     length = WORK.draw(chance) + chance.uniform(0.4, 1.0) + 2 * COMMUTE.draw(chance)
     wake = min(WAKE.draw(chance), leave - chance.uniform(0.6, 1.2))
-    bed = min(BED.draw(chance), wake + 24 - 6.8)
+    bed = min(BED.draw(chance), wake + 24 - LEAST_IN_BED)
     office_days = chance.sample(range(5), chance.randint(1, 2))
     home_days = (
         set(range(5)) - set(office_days) if home else set(chance.sample(range(5), chance.choice((0, 0, 1, 2))))

@@ -12,8 +12,8 @@ from homeward.bench.neighbourhood.people import Inhabitants, has
 from homeward.bench.neighbourhood.ranges import DOOR_OPEN, HOLDS, MOVE_ASLEEP, MOVE_BUSY, MOVE_STILL, chance_of
 
 STYLES: Final[tuple[str, ...]] = ("{room} {thing}", "{room}_{thing}", "{thing}.{room}", "{room} {thing}")
-FEWEST, MOST, BEYOND = 6, 40, 9.0
-"""Devices in a home: the fewest, the most, and the mean beyond the fewest (exponential). Invented."""
+FEWEST, MOST, MOST_OF_MANY, BEYOND = 6, 40, 20, 8.0
+"""Devices in a home: the fewest, the most (also where more than two live), the mean beyond the fewest. Invented."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +74,12 @@ def house(seed: int, number: int, home: Inhabitants) -> House:
     rooms, upstairs = _rooms(chance, home)
     garden = home.kind != "students" and chance.random() < 0.45
     lock = has(chance, "lock")
-    panel = chance.random() < 0.42 if lock else chance.random() < 0.1
+    panel = has(chance, "panel" if lock else "panel alone")
     contacts_only = has(chance, "contacts")
     automations = _automations(chance, home)
     fittings = list(_essentials(chance, rooms, lock, panel, contacts_only))
-    wanted = min(MOST, round(FEWEST + chance.expovariate(1 / BEYOND))) - len(fittings)
+    most = MOST_OF_MANY if len(home.residents) > 2 else MOST
+    wanted = min(most, round(FEWEST + chance.expovariate(1 / BEYOND))) - len(fittings)
     more = [one for one in _candidates(rooms, garden, home, contacts_only) if one[1] not in fittings]
     ordered = sorted(more, key=lambda one: chance.random() ** (1 / one[0]), reverse=True)
     fittings += [fitting for _, fitting in ordered[: max(wanted, 0)]]

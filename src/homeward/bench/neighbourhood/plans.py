@@ -74,7 +74,9 @@ def plan(key: tuple[object, ...], person: Person, almanac: Almanac, shared: Toge
     chances = {day: chance_of(*key, person.name, day) for day in days}
     duties = {day: duty(person, almanac, day, chances[day]) for day in days}
     wakes = {day: _wake(person, duties[day], day, chances[day]) for day in days}
-    blocks: list[Block] = [Block(trip.begin, trip.end, OUT) for trip in shared.trips]
+    going = chance_of(*key, person.name, "trips")
+    trips = [trip for trip in shared.trips if person.way != "student" or going.random() < 0.5]  # each for themselves
+    blocks: list[Block] = [Block(trip.begin, trip.end, OUT) for trip in trips]
     for day in days:
         chance, today = chances[day], duties[day]
         for begin, end in _outs(person, today, day, chance, almanac, shared):

@@ -1,8 +1,8 @@
-"""Every range that the simulated neighbourhood draws from, with where it comes from. Nothing else holds numbers
-that say how people live or how devices fail.
+"""The ranges that the simulated neighbourhood draws from, with where each comes from.
 
 A household (or a person, a device) draws its own value uniformly from a range once; how it then varies from day to
-day has ranges of its own. ``table()`` lists them all; the documentation's table is that list.
+day has ranges of its own. ``table()`` lists them all; the documentation's table is that list. Finer numbers (how
+likely each room is, when guests ring, what a student does on Thursdays) stand where they are used: all invented.
 """
 
 from __future__ import annotations
@@ -40,10 +40,6 @@ class Range(NamedTuple):
         """A value, uniformly."""
         return chance.uniform(self.low, self.high)
 
-    def whole(self, chance: Random) -> int:
-        """A whole number, both ends included."""
-        return chance.randint(round(self.low), round(self.high))
-
 
 def chance_of(*key: object) -> Random:
     """A stream of chance that depends on its key alone."""
@@ -54,7 +50,9 @@ def chance_of(*key: object) -> Random:
 
 WAKE = Range(6.0, 7.75, "h", "an adult gets up on a workday (mean there: 07:10)", SLEEP_SPAIN)
 WAKE_LATER = Range(0.5, 2.1, "h", "later on free days (36 min on average there; 2 h in Spain)", SLEEP_UK)
-BED = Range(22.25, 24.0, "h", "an adult goes to bed before a workday (mean there: 23:46)", SLEEP_SPAIN)
+BED = Range(
+    22.25, 24.0, "h", "an adult goes to bed before a workday (mean there: 23:46), for 7.3 h at the least", SLEEP_SPAIN
+)
 BED_LATER = Range(0.4, 1.2, "h", "later before a free day (57 to 69 min there)", SLEEP_US)
 WAKE_SPREAD = Range(
     5, 20, "min", "standard deviation of getting up on workdays; 2.5 times that on free days", INVENTED
@@ -73,7 +71,7 @@ OLD_NIGHT_VISITS = Range(
 
 # Work, school, outings
 
-LEAVE = Range(6.5, 8.5, "h", "leaves for work (53 % leave between 06:30 and 08:29)", COMMUTE_US)
+LEAVE = Range(6.0, 9.25, "h", "leaves for work (53 % leave from 06:30 to 08:29, 20 % before)", COMMUTE_US)
 WORK = Range(7.0, 8.4, "h", "works on a day worked (7 h 39 min; men 8 h 15, women 6 h 52)", HETUS)
 COMMUTE = Range(0.2, 0.8, "h", "one way to work (27 min on average)", COMMUTE_US)
 LEAVE_SPREAD = Range(4, 15, "min", "standard deviation of leaving", INVENTED)
@@ -135,29 +133,30 @@ OUTAGE_HOURS = Range(1.5, 60, "h", "an outage lasts (drawn evenly in the logarit
 NEW_JOB = Range(-2.0, 2.5, "h", "working hours shift with a new job", INVENTED)
 DRIFT = Range(-0.6, 0.6, "h", "hours drift over a half-year", INVENTED)
 
-# Shares of homes
+# Shares
 
 SHARES: Final[dict[str, tuple[float, str]]] = {
-    "lock": (0.6, "have a lock that tells"),
-    "names": (0.8, "tell who did it, where that is known"),
-    "panel": (0.25, "have an alarm panel (only with a lock that disarms it, and four in a hundred without)"),
-    "automations": (0.55, "have automations: lights by the clock or the sun, by movement, heating by schedule"),
-    "pet": (0.12, "have a cat that is seen by motion sensors"),
-    "battery": (0.35, "have a battery that fails"),
-    "change": (0.3, "have a device added, replaced or moved"),
-    "job": (0.12, "have an adult with a new job"),
-    "drift": (0.25, "have people whose hours drift"),
-    "cleaner": (0.2, "have a cleaner with a code of their own"),
-    "momentary": (0.35, "have motion sensors that tell of a movement, not of its end"),
-    "contacts": (0.06, "have contacts only, no motion sensor"),
+    "lock": (0.6, "homes with a lock that tells"),
+    "names": (0.8, "homes that tell who did it, where that is known"),
+    "panel": (0.42, "homes with a lock that have an alarm panel too, which the lock's code disarms"),
+    "panel alone": (0.1, "homes without a lock that have an alarm panel, its keypad inside"),
+    "automations": (0.55, "homes with automations: lights by the sun or by movement, heating, shutters, the lock"),
+    "pet": (0.12, "homes with a cat that motion sensors see"),
+    "battery": (0.35, "homes with a battery that fails"),
+    "change": (0.3, "homes with a device that is added, replaced or moved"),
+    "job": (0.12, "adults with a new job"),
+    "drift": (0.25, "people whose hours drift"),
+    "cleaner": (0.2, "homes with a cleaner who has a code"),
+    "momentary": (0.35, "homes whose motion sensors tell of a movement, not of its end"),
+    "contacts": (0.06, "homes with contacts only, no motion sensor"),
 }
-"""What share of homes has what. All invented."""
+"""What share of homes or people has what. All invented."""
 
 
-def table() -> list[tuple[str, str, str, str]]:
-    """Every range as (what, from, to with unit, source), in the order above; the shares last."""
+def table() -> list[tuple[str, str, str]]:
+    """Every range as (what, from and to, source), in the order above; the shares last."""
     ranges = [value for value in globals().values() if isinstance(value, Range)]
-    rows = [(one.what, f"{one.low:g}", f"{one.high:g} {one.unit}", one.source) for one in ranges]
-    rows.append(("a motion sensor holds, by home", f"{min(HOLDS):g}", f"{max(HOLDS):g} s", HOLD))
-    rows += [(f"homes that {what}", f"{share:.0%}", "of homes", INVENTED) for share, what in SHARES.values()]
+    rows = [(one.what, f"{one.low:g} to {one.high:g} {one.unit}", one.source) for one in ranges]
+    rows.append(("a motion sensor holds, by home", f"{min(HOLDS):g} to {max(HOLDS):g} s", HOLD))
+    rows += [(what, f"{100 * share:g} %", INVENTED) for share, what in SHARES.values()]
     return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from homeward.bench.neighbourhood.almanac import Almanac, almanac
+from homeward.bench.neighbourhood.almanac import DAY, Almanac, almanac
 from homeward.bench.neighbourhood.people import Inhabitants, people
 from homeward.bench.neighbourhood.places import Fitting, House, house
 from homeward.bench.neighbourhood.plans import OUT, plan, together
@@ -72,6 +72,11 @@ class Scene:
     def is_empty(self, at: float) -> bool:
         """Whether nobody is at home."""
         return not within(self.inside, at)
+
+    def around(self, at: float, margin: float = 5.0) -> list[Stay]:
+        """The stays that hold this moment, give or take; of those that began within a day before."""
+        first, last = bisect_left(self.stays, (at - DAY,)), bisect_left(self.stays, (at + margin,))
+        return [stay for stay in self.stays[first:last] if stay.end >= at - margin]
 
     def stays_in(self, room: str) -> list[Stay]:
         """The stays in a room, by their beginning."""

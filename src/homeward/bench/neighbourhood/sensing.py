@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from random import Random
 from typing import Final
 
@@ -115,20 +114,13 @@ def _by(
     if chance.random() > 0.25 or not (spoken or apps):
         return None, None
     adults = {person.name for person in scene.home.residents if person.adult}
-    names = sorted({s.person for s in _near(scene.stays, at) if s.room == room and s.person in adults})
+    names = sorted({s.person for s in scene.around(at) if s.room == room and s.person in adults})
     if not names:
         return None, None
     person = chance.choice(names)
     if spoken and (not apps or chance.random() < 0.6):
         return f"person:{person}", "voice"
     return f"person:{person}", f"app:{person}-phone"
-
-
-def _near(stays: list[Stay], at: float) -> list[Stay]:
-    """The stays that hold this moment, of those that began within a day before."""
-    first = bisect_left(stays, (at - DAY,))
-    last = bisect_left(stays, (at + 1,))
-    return [stay for stay in stays[first:last] if stay.end >= at - 5]
 
 
 def _lit(scene: Scene, room: str, chance: Random) -> list[Span]:

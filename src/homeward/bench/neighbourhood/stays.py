@@ -131,21 +131,25 @@ class Walk:
             self.stay("hall", "pass", 1.2, limit)
             if self.chance.random() < 0.35:
                 self.stay("bathroom", "move", 3, limit)
-        closing = (22 if after.kind == SLEEP else 6) * MINUTE
-        for begins, cooking in self._meals(limit - closing):
+        dresses = after.kind == OUT and self.chance.random() < 0.4
+        closing = 22 * MINUTE if after.kind == SLEEP else (5 if dresses else 1.5) * MINUTE
+        self._day(limit - closing)
+        if after.kind == SLEEP:
+            self.stay("bathroom", "wash", self.habits.wash * 0.6, limit)
+            self.until(self.person.bedroom, "dress", limit)
+        elif dresses:
+            self.until(self.person.bedroom, "dress", limit - MINUTE)
+        self.until("hall", "pass", limit)
+
+    def _day(self, limit: float) -> None:
+        """Meals, and everything between them."""
+        for begins, cooking in self._meals(limit):
             self._wander(begins - (cooking or 0) * MINUTE)
             if cooking:
                 self.until("kitchen", "cook", begins)
             self._wander(begins)
-            self.stay(self._table(), "eat", self.habits.meal, limit - closing)
-        self._wander(limit - closing)
-        if after.kind == SLEEP:
-            self.stay("bathroom", "wash", self.habits.wash * 0.6, limit)
-            self.until(self.person.bedroom, "dress", limit)
-        else:
-            if self.chance.random() < 0.4:
-                self.stay(self.person.bedroom, "dress", 3, limit - MINUTE)
-            self.until("hall", "pass", limit)
+            self.stay(self._table(), "eat", self.habits.meal, limit)
+        self._wander(limit)
 
     def _table(self) -> str:
         return "dining room" if "dining room" in self.house.rooms else "kitchen"

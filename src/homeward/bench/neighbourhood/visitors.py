@@ -60,7 +60,7 @@ def visitors(
     for regular in home.regulars:
         _help(found, regular, chance, house, almanac, away)
     _guests(found, chance, house, almanac, inside)
-    if home.kind != "holiday" and chance.random() < 0.5:
+    if home.kind not in ("holiday", "students") and chance.random() < 0.5:
         _neighbour(found, chance, away, almanac)
     _parcels(found, chance, almanac, inside)
     if home.pet:
