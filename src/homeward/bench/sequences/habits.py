@@ -1,4 +1,4 @@
-"""The habits that can be read off a window: when, in company, how soon before and after, how long.
+"""The habits that can be read off a window: what next, when, in company, how soon before and after, how long.
 
 Each predicts one thing about an action from contexts, coarse to fine, like those of the guard. A window is over when
 it is judged, so that an action's company is everything else in it, before and after.
@@ -13,8 +13,8 @@ from homeward.bench.sequences.windows import HOUR_BINS, WEEKDAYS, Action
 from homeward.core.behaviour.habits import KEY_BITS, name_key
 from homeward.core.behaviour.table import EXP2, LOG2, WEIGHT, Table, log2
 
-WHEN, IN_COMPANY, HOW_SOON, HOW_SOON_AFTER, HOW_LONG = range(5)
-HABITS: Final = ("when", "in company", "how soon", "how soon after", "how long")
+WHAT_NEXT, WHEN, IN_COMPANY, HOW_SOON, HOW_SOON_AFTER, HOW_LONG = range(6)
+HABITS: Final = ("what next", "when", "in company", "how soon", "how soon after", "how long")
 
 WEEK: Final = WEEKDAYS * HOUR_BINS
 PAUSES: Final = (WEEK - 1).bit_length() + 1
@@ -29,7 +29,7 @@ here, and every context has seen few of them."""
 
 SATURDAY: Final = 5
 
-_ROOTS: Final = (LOG2[HOUR_BINS], -1, LOG2[PAUSES], LOG2[PAUSES], LOG2[PAUSES + 1])
+_ROOTS: Final = (-1, LOG2[HOUR_BINS], -1, LOG2[PAUSES], LOG2[PAUSES], LOG2[PAUSES + 1])
 """Surprise under the coarsest parent; -1 stands for an open alphabet."""
 
 _BASES: Final = tuple(tuple(name_key("window", habit, str(level)) for level in range(4)) for habit in HABITS)
@@ -71,6 +71,7 @@ class Reader:
         before = actions[place - 1] if place else None
         after = actions[place + 1] if place + 1 < len(actions) else None
         return (
+            Asked(activity, (_BASES[WHAT_NEXT][0], _BASES[WHAT_NEXT][1] ^ (self.activity(before) if before else 0))),
             Asked(action.hour_bin, when),
             Asked(activity, company[:1], tuple(company[1] ^ self.activity(other) for other in others)),
             before and self._near(HOW_SOON, activity, before, pause(before, action)),

@@ -14,16 +14,13 @@ from homeward.core.behaviour.table import Table
 STRANGEST: Final = 2
 """A window's score is the sum of so many of its strangest actions: one alone may be chance."""
 
-STRANGERS: Final = 2
-"""How many draws each training window gives for the weights."""
-
 
 class Homeward:
     """What is usual in the training windows, and how much each habit counts.
 
     An action is learned once, however many windows show it. How much a habit counts is learned on the way, as a
-    guard could: before a window is learned, some of its actions, drawn at random, are scored, and in the place of
-    each a stranger: any known activity at any time of the week.
+    guard could: before a window is learned, one of its actions, drawn at random, is scored, and in its place two
+    strangers: any known activity at that moment, and one at any moment of the week.
     """
 
     def __init__(self, train: Sequence[Window], seed: int) -> None:
@@ -33,11 +30,12 @@ class Homeward:
         known = sorted({(action.device, action.action) for window in train for action in window.actions})
         usual, foreign = Moments(len(HABITS)), Moments(len(HABITS))
         for window, shown in zip(train, newly_shown(train), strict=True):
-            for _ in range(STRANGERS):
-                actions = list(window.actions)
-                place = random.randrange(len(actions))
-                usual.add(self._bits(actions, place))
-                actions[place] = _stranger(random, known)
+            actions = list(window.actions)
+            place = random.randrange(len(actions))
+            usual.add(self._bits(actions, place))
+            moment = actions[place][:2]
+            for weekday, hour_bin in (moment, (random.randrange(WEEKDAYS), random.randrange(HOUR_BINS))):
+                actions[place] = Action(weekday, hour_bin, *random.choice(known))
                 foreign.add(self._bits(actions, place))
             for place in shown:
                 learn(self._table, self._reader.ask(window.actions, place))
@@ -53,7 +51,3 @@ class Homeward:
             for place in range(len(window.actions))
         )
         return sum(strange[-STRANGEST:]) / (WHOLE << 8)
-
-
-def _stranger(random: Random, known: Sequence[tuple[str, str]]) -> Action:
-    return Action(random.randrange(WEEKDAYS), random.randrange(HOUR_BINS), *random.choice(known))
