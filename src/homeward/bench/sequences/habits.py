@@ -65,13 +65,13 @@ class Reader:
         action = actions[place]
         activity, device = self.activity(action), self._key("device", action.device)
         day_kind = _DAY_KINDS[action.weekday >= SATURDAY]
-        plain, company = _BASES[WHEN], _BASES[IN_COMPANY]
-        when = (plain[0], plain[1] ^ device, plain[2] ^ activity, plain[3] ^ activity ^ day_kind)
-        others = (*actions[:place], *actions[place + 1 :])
+        flow, plain, company = _BASES[WHAT_NEXT], _BASES[WHEN], _BASES[IN_COMPANY]
         before = actions[place - 1] if place else None
         after = actions[place + 1] if place + 1 < len(actions) else None
+        others = (*actions[:place], *actions[place + 1 :])
+        when = (plain[0], plain[1] ^ device, plain[2] ^ activity, plain[3] ^ activity ^ day_kind)
         return (
-            Asked(activity, (_BASES[WHAT_NEXT][0], _BASES[WHAT_NEXT][1] ^ (self.activity(before) if before else 0))),
+            Asked(activity, (flow[0], flow[1] ^ (self.activity(before) if before else 0))),
             Asked(action.hour_bin, when),
             Asked(activity, company[:1], tuple(company[1] ^ self.activity(other) for other in others)),
             before and self._near(HOW_SOON, activity, before, pause(before, action)),
