@@ -90,6 +90,30 @@ def pools(homes: Mapping[str, Any], *, real: bool) -> dict[str, Any]:
     return {budget: pooled([home for home in homes.values() if home["real"] == real], budget) for budget in BUDGETS}
 
 
+def generations_result() -> dict[str, Any]:
+    chance = random.Random("results of generations")
+
+    def found() -> dict[str, Any]:
+        figures: dict[str, Any] = {}
+        for generation, good in {"rules": 0.4, "one_size": 0.6, "personal": 0.9}.items():
+            caught = rate(chance, good)
+            costs = None if generation == "rules" else 10 * (1 - good)
+            figures[generation] = {
+                "detection_at_budget_1": caught["rate"], "caught_at_budget_1": caught, "alarms_per_week_at_95": costs,
+            }  # fmt: skip
+        return figures
+
+    none = {"detection_at_budget_1": None, "alarms_per_week_at_95": None}
+    nothing = {generation: none for generation in ("rules", "one_size", "personal")}
+    homes = {
+        ODD_NAME: {"real": True, "generations": found()},
+        "without": {"real": True, "generations": nothing},
+        "sim": {"real": False, "generations": found()},
+    }
+    pooled_ = {"real": found(), "simulated": found()}
+    return {"generations": pooled_["real"], "pooled": pooled_, "homes": homes, "reasons": {}, "seed": 1000}
+
+
 def sequences_result() -> dict[str, Any]:
     chance = random.Random("results of sequences")
     methods = {"homeward": 0.95, "never_seen": 0.6, "markov": 0.5, "lof": 0.4}
@@ -150,6 +174,7 @@ def poison_result() -> dict[str, Any]:
 
 RESULTS = {
     "quiet": quiet_result(),
+    "generations": generations_result(),
     "sequences": sequences_result(),
     "change": change_result(),
     "poison": poison_result(),

@@ -73,8 +73,18 @@ _ALL = (
         story="Stream every home of a folder, and simulated ones, into an empty guard, inject\n"
         "intruders, and count alarms and catches, beside simpler methods.",
         reads=HOMES,
+        households=100,
         brief=True,
         pictures=pictures.quiet,
+    ),
+    Benchmark(
+        name="generations",
+        question="what is a guard worth that learns your home, beside one for all, and rules?",
+        story="The same homes and intruders as in quiet, for three generations of guards: rules,\n"
+        "one model for all homes, and one that learns at home.",
+        reads=HOMES,
+        households=10,
+        pictures=pictures.generations,
     ),
     Benchmark(
         name="sequences",
