@@ -104,7 +104,7 @@ def generations_result() -> dict[str, Any]:
         return figures
 
     none = {"detection_at_budget_1": None, "alarms_per_week_at_95": None}
-    nothing = {generation: none for generation in ("rules", "one_size", "personal")}
+    nothing = dict.fromkeys(("rules", "one_size", "personal"), none)
     homes = {
         ODD_NAME: {"real": True, "generations": found()},
         "without": {"real": True, "generations": nothing},
