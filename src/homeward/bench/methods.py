@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, Self
 
 from homeward import __version__
 from homeward.bench.homes import Household
+from homeward.bench.presence import RESIDENTS, Presence
 from homeward.core.effects import Effect, Notify
 from homeward.core.engine import Engine
 from homeward.core.event import Event
@@ -47,11 +48,12 @@ class Homeward:
     def __init__(self, home: Household, budget: float) -> None:
         self._engine = Engine()
         self._first = home.at[0]
+        told = [RESIDENTS] if Presence(home).possible else []
         settings = Settings(
             place=home.name,
             timezone=home.timezone,
             budget=budget,
-            devices=tuple(device for _, device in sorted(home.devices.items())),
+            devices=tuple(sorted([*home.devices.values(), *told], key=lambda device: device.name)),
         )
         self._engine.handle(Change(at=self._first, version=__version__, settings=settings))
 

@@ -107,8 +107,8 @@ class Tail:
         if bucket <= largest:
             return share
         excess = self._top(sorted(self.counts.items(), reverse=True))[1]
-        steps: float = (bucket - largest) * 256 / (excess * _LN2)
-        return max(share / float(2.0**steps), RAREST)
+        steps = min((bucket - largest) * 256 / (excess * _LN2), 64.0)
+        return max(share * float(2.0**-steps), RAREST)
 
     def _top(self, ranked: list[tuple[int, int]]) -> tuple[int, int, int]:
         """Where the top 5 % begins (bucket), its mean excess (buckets, Q8), and its weight."""

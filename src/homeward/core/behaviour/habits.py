@@ -44,6 +44,8 @@ HABITS: Final = (
     Habit("how much", "amount", AMOUNTS, ((), ("device",), ("device", "half_hour"))),
 )  # fmt: skip
 
+WHAT_NEXT, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
+
 FIELDS: Final = (
     "activity", "device", "type", "previous", "before", "state", "day_kind", "presence", "person", "origin", "part",
     "half_hour",

@@ -8,9 +8,8 @@ from math import isfinite
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
-from homeward.core.behaviour.evidence import Evidence, lived
+from homeward.core.behaviour.evidence import Evidence, Standing, lived
 from homeward.core.behaviour.habits import (
-    HABITS,
     NEW,
     PARENT,
     PAUSES,
@@ -50,8 +49,6 @@ HELD_DAYS: Final = 30
 COME_BACK_DAYS: Final = 3
 """On how many separate days something harmless has to come back before it is learned without an answer."""
 
-WHAT_NEXT, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
-
 
 Contexts = tuple[tuple[int, ...], ...]
 
@@ -84,8 +81,7 @@ class Observation(NamedTuple):
 
 
 class Assessment(NamedTuple):
-    """How strange an event is: ``bits`` by habit and how rare each is (Q8), their sum ``strangeness``, the evidence
-    ``gathered`` in its visit with it, and the ``score`` that they come to.
+    """How strange an event is: ``bits`` by habit and how rare each is (Q8), and where its visit stands with it.
 
     Above ``threshold`` it costs an alarm of the budget (``unusual``), above ``notable`` it is put on record without
     one. Both are ``None`` while the profile is too young to say.
@@ -93,12 +89,15 @@ class Assessment(NamedTuple):
 
     bits: tuple[int, ...]
     rarities: tuple[int, ...]
-    strangeness: int
-    gathered: int
-    score: int
+    standing: Standing
     threshold: int | None
     notable: int | None
     unusual: bool
+
+    @property
+    def score(self) -> int:
+        """What all of it comes to (Q8)."""
+        return self.standing.score
 
     @property
     def habit(self) -> int:
@@ -278,11 +277,10 @@ class Profile:
         evidence = state.evidence
         bits = self._surprise(seen, self._contexts(seen))
         rarities = evidence.rarities(bits, seen.guarded)
-        strangeness = sum(rarities)
-        score, gathered = evidence.weigh(strangeness, seen.guarded)
+        standing = evidence.weigh(bits, rarities, seen.guarded)
         threshold = state.threshold
-        unusual = threshold is not None and score > threshold
-        return Assessment(bits, rarities, strangeness, gathered, score, threshold, state.notable, unusual)
+        unusual = threshold is not None and standing.score > threshold
+        return Assessment(bits, rarities, standing, threshold, state.notable, unusual)
 
     def _contexts(self, seen: Observation) -> Contexts:
         """The contexts of an observation; those of the latest are kept, for it is looked at more than once."""
@@ -348,7 +346,7 @@ class Profile:
         state, at = self.state, seen.at
         if state.first_at is None:
             state.first_at = at
-        state.evidence.note(assessed.bits, seen.guarded, assessed.strangeness, assessed.score, assessed.gathered)
+        state.evidence.note(assessed.bits, seen.guarded, assessed.standing)
         if state.visit_ends is None:
             state.visit_began = at
             if state.relive_at:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from homeward.core.behaviour.habits import HALF_HOURS
-from homeward.core.behaviour.profile import (
+from homeward.core.behaviour.habits import (
     FROM_WHERE,
+    HALF_HOURS,
     HOW_LONG,
     HOW_MUCH,
     HOW_SOON,
@@ -12,8 +12,8 @@ from homeward.core.behaviour.profile import (
     WHEN,
     WHO,
     WHO_IS_HOME,
-    Observation,
 )
+from homeward.core.behaviour.profile import Observation
 from homeward.core.behaviour.table import WEIGHT, Table
 
 
