@@ -172,10 +172,34 @@ def poison_result() -> dict[str, Any]:
     return {"homes": homes, "pooled": pool, "reasons": {"no entrance": "none"}, "seed": 1000}
 
 
+def masquerade_result() -> dict[str, Any]:
+    chance = random.Random("results of masquerade")
+
+    def found(good: float) -> dict[str, Any]:
+        caught = rate(chance, good)
+        return {
+            "auc": good, "auc_low": good - 0.1, "auc_high": good + 0.01,
+            "hits_at_5pct": caught["rate"], "hits_low": caught["low"], "hits_high": caught["high"],
+        }  # fmt: skip
+
+    methods = {"homeward": found(0.98), "naive_bayes": found(0.9), "never_seen": found(0.7)}
+    names = (ODD_NAME, *(f"user {n}" for n in range(30)))
+    users = {name: {"auc": 0.9 + n / 1000, "hits_at_5pct": n / 40} for n, name in enumerate(names)}
+    return {
+        **methods["homeward"],
+        "methods": methods,
+        "spliced": methods,
+        "users": users,
+        "reasons": {},
+        "seed": 1000,
+    }
+
+
 RESULTS = {
     "quiet": quiet_result(),
     "generations": generations_result(),
     "sequences": sequences_result(),
     "change": change_result(),
     "poison": poison_result(),
+    "masquerade": masquerade_result(),
 }

@@ -111,6 +111,14 @@ _ALL = (
         households=10,
         pictures=pictures.poison,
     ),
+    Benchmark(
+        name="masquerade",
+        question="is it still the same person?",
+        story="Learn the first commands of each user, then judge block by block, beside simpler\n"
+        "methods: which are somebody else's?",
+        reads=("*.commands.csv.gz",),
+        pictures=pictures.masquerade,
+    ),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}

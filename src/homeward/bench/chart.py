@@ -207,7 +207,7 @@ def _row(
     for number, name in reversed(list(enumerate(series))):  # the first lies on top
         if name not in points:
             continue
-        point, at = points[name], y + (number - (len(series) - 1) / 2) * step
+        point, at = points[name], y + (number - (len(series) - 1) / 2) * (step if len(points) > 1 else 0)
         said = f"{name}: {axis.told(round(point.value, 4))}"
         if point.low is not None and point.high is not None:
             said += f" ({axis.told(round(point.low, 4))} to {axis.told(round(point.high, 4))})"

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from homeward.bench.chart import Axis, Panel, Plane, Point, Words, dots, lines
-from homeward.bench.report import named, pooled, seen
+from homeward.bench.report import BENIGN, named, pooled, seen
 from homeward.bench.targets import DECOY_COSTS, LEAST, MOST
 
 Result = Mapping[str, Any]
 
 PERCENT = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), shares=True)
 ALARMS = (0, 0.1, 0.25, 1, 7, 50, 350, 2500)
+ALL_USERS = "all users together"
 HALVES = Axis(ticks=(0, 0.5, 1), shares=True)
 AREA = Axis(ticks=(0, 0.25, 0.5, 0.75, 1), name="area under the ROC curve")
 NAMES = {
@@ -27,6 +28,7 @@ NAMES = {
     "ocsvm": "one-class SVM",
     "markov": "Markov chain",
     "rules": "plain rules",
+    "naive_bayes": "naive Bayes",
     "never_seen": "never seen",
     "homeward": "Homeward",
 }
@@ -65,6 +67,7 @@ def _caught(result: Result, pools: Mapping[str, str]) -> str:
             for scenario, rate in budgets.get("1", {"scenarios": {}})["scenarios"].items():
                 if rate:
                     rows.setdefault(named(scenario), {})[method] = _point(rate)
+        rows = dict(sorted(rows.items(), key=lambda row: row[0] == named(BENIGN)))  # the benign one is told last
         panels.append(Panel(name=name, axis=PERCENT, rows=rows, targets=_targets(result["pooled"][kind].get("1"))))
     words = Words(
         title="What is caught at one alarm a week",
@@ -144,6 +147,33 @@ def sequences(result: Result) -> dict[str, str]:
         notes=("A coin that is tossed has 0.5. The figures at the right are those of Homeward.",),
     )
     return {"": dots(words, list(names), [panel], decimals=4)}
+
+
+def masquerade(result: Result, most: int = 20) -> dict[str, str]:
+    """Every method on the blocks of all users, and the guard on each user's, the lowest first."""
+    area: dict[str, dict[str, Point]] = {}
+    hits: dict[str, dict[str, Point]] = {}
+    for row, kind in ((ALL_USERS, "methods"), ("spliced", "spliced")):
+        for method, found in result.get(kind, {}).items():
+            if found["auc"] is not None:
+                area.setdefault(row, {})[_method(method)] = Point(found["auc"], found["auc_low"], found["auc_high"])
+                caught = Point(found["hits_at_5pct"], found["hits_low"], found["hits_high"])
+                hits.setdefault(row, {})[_method(method)] = caught
+    users = sorted(result["users"].items(), key=lambda user: (user[1]["auc"], user[0]))
+    for name, user in users[:most]:
+        area[name] = {_method("homeward"): Point(user["auc"])}
+        hits[name] = {_method("homeward"): Point(user["hits_at_5pct"])}
+    panels = [
+        Panel(name="told apart", axis=AREA, rows=area, targets={ALL_USERS: 0.97}),
+        Panel(name="caught at 5 % false alarms", axis=PERCENT, rows=hits, targets={ALL_USERS: 0.80}),
+    ]
+    words = Words(
+        title="Is it still the same person?",
+        below="Blocks of commands told apart: all users under one threshold, with 95 % intervals; then each user alone.",
+        description="AUC and share caught by user and method. " + _told(panels),
+        notes=(f"{len(users) - most} users with higher AUC are in the table.",) if len(users) > most else (),
+    )
+    return {"": dots(words, [_method(method) for method in result.get("methods", {})], panels, decimals=3)}
 
 
 def change(result: Result) -> dict[str, str]:

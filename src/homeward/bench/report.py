@@ -81,7 +81,7 @@ def table(result: Mapping[str, Any]) -> str:
     shown = _shown(result)
     rows = [*_pools(result, shown), *_homes(result, shown, _one(result)), *_kinds(result, shown, _one(result))]
     tables = [text_table(_head(shown), rows), *(text_table(TARGETS_HEAD, targets) for targets in _targets(result))]
-    return "\n".join([*tables, bullets(_notes(result))])
+    return "\n".join([*tables, bullets([*_notes(result), *_below(result)])])
 
 
 def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | None = None) -> str:
@@ -98,7 +98,7 @@ def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | N
     tables = [markdown_table(_head(shown), rows)]
     if not brief:
         tables += [markdown_table(TARGETS_HEAD, targets) for targets in _targets(result)]
-    notes = [*_notes(result), *(_missed(result) if brief else ())]
+    notes = [*_notes(result), *_below(result), *(_missed(result) if brief else ())]
     line = [measured(f"{command} --seed {result['seed']}")] if command else []
     return "\n".join([*tables, bullets([*notes, *line])])
 
@@ -146,14 +146,17 @@ def _pools(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[st
 
 
 def _kinds(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str]) -> Iterator[Row]:
-    """The simulated homes, too many for a row each, by their kind."""
+    """The guard in the simulated homes, too many for a row each, by their kind."""
     kinds: dict[str, list[str]] = {}
     for name, home in result["homes"].items():
         if not home["real"] and home.get("kind"):
             kinds.setdefault(home["kind"], []).append(name)
     for kind, names in sorted(kinds.items()):
         for budget in budgets:
-            yield from _side_by_side(f"simulated: {kind}", names, result, budget, shown)
+            met = [name for name in names if budget in result["homes"][name]["budgets"]]
+            if met:
+                figures = pooled([result["homes"][name] for name in met], budget)
+                yield _row(f"simulated: {kind} ({len(met)})", "homeward", budget, figures, shown)
 
 
 def _side_by_side(
@@ -250,9 +253,6 @@ def _judged(target: Mapping[str, Any] | None) -> str:
     if target is None or target["met"] is None:
         return NONE
     said = "met" if target["met"] else "missed"
-    if "below" in target:
-        below = ", ".join(f"{named(one['scenario'])} ({one['peer']})" for one in target["below"])
-        return f"{said}: {below}" if below else said
     if "figure" not in target:
         return said
     wanted = "at least" if "at_least" in target else "at most"
@@ -260,6 +260,17 @@ def _judged(target: Mapping[str, Any] | None) -> str:
     rate = {**target, "rate": target["figure"]}
     came = share(rate) if rate.get("low") is not None else f"{target['figure']:g}"
     return f"{came}, {wanted} {bound:g}: {said}"
+
+
+def _below(result: Mapping[str, Any]) -> Iterator[str]:
+    """Where a peer does better by more than the interval."""
+    for kind in ("real", "simulated"):
+        better: dict[str, list[str]] = {}
+        for one in ((result.get("targets", {}).get(kind) or {}).get("below_no_peer") or {"below": ()})["below"]:
+            better.setdefault(one["peer"], []).append(named(one["scenario"]))
+        said = "; ".join(f"{peer} in {', '.join(scenarios)}" for peer, scenarios in better.items())
+        if said:
+            yield f"Better than the guard by more than its interval, on {kind} homes: {said}."
 
 
 def _missed(result: Mapping[str, Any]) -> Iterator[str]:
