@@ -10,18 +10,16 @@ from typing import Final, NamedTuple
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
 from homeward.core.behaviour.evidence import Evidence, Standing, lived
 from homeward.core.behaviour.habits import (
-    NEW,
-    PARENT,
     PAUSES,
-    PLANS,
     UNKNOWN,
     amount_bucket,
-    contexts,
     name_key,
     pause_bucket,
 )
+from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn
+from homeward.core.behaviour.observation import Observation as Observation  # what a profile is asked with
 from homeward.core.behaviour.presence import Presence
-from homeward.core.behaviour.table import WEIGHT, Table, log2
+from homeward.core.behaviour.table import WEIGHT, Table
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
@@ -34,7 +32,7 @@ VISIT_PAUSE: Final = 30 * MINUTE
 VISIT_LONGEST: Final = 360 * MINUTE
 """Where something always speaks no pause ever ends a visit: it is cut when an incident would be."""
 
-MEMORY_LIMIT: Final = 16_384
+MEMORY_LIMIT: Final = 32_768
 """How many observations are remembered to be lived again."""
 
 NOTABLE: Final = 10
@@ -48,36 +46,6 @@ HELD_LIMIT: Final = 1_024
 HELD_DAYS: Final = 30
 COME_BACK_DAYS: Final = 3
 """On how many separate days something harmless has to come back before it is learned without an answer."""
-
-
-Contexts = tuple[tuple[int, ...], ...]
-
-
-class Observation(NamedTuple):
-    """The symbols and fields of one moment: enough to learn it now or any time later."""
-
-    device: str
-    action: str
-    at: int
-    guarded: bool
-    symbols: tuple[int, ...]
-    fields: tuple[int, ...]
-    """In the order of `habits.FIELDS`."""
-    minute: int
-    """Of the local day."""
-    previous: str
-    """The activity before, in words."""
-    pause: int
-    """Milliseconds since any event, -1 if there was none; ``silence`` likewise since this device's last."""
-    silence: int
-    person: str = ""
-    origin: str = ""
-    presence: str = ""
-
-    @property
-    def contexts(self) -> tuple[tuple[int, ...], ...]:
-        """The context keys of every habit, coarse to fine."""
-        return contexts(self.fields, self.symbols)
 
 
 class Assessment(NamedTuple):
@@ -275,7 +243,7 @@ class Profile:
         """How strange an observation is, habit by habit and in its visit; changes nothing."""
         state = self.state
         evidence = state.evidence
-        bits = self._surprise(seen, self._contexts(seen))
+        bits = surprise(state.table, seen, self._contexts(seen))
         rarities = evidence.rarities(bits, seen.guarded)
         standing = evidence.weigh(bits, rarities, seen.guarded)
         threshold = state.threshold
@@ -288,48 +256,9 @@ class Profile:
             self._latest = seen, seen.contexts
         return self._latest[1]
 
-    def _surprise(self, seen: Observation, contexts: Contexts) -> tuple[int, ...]:
-        """The bits of every habit."""
-        table = self.state.table
-        bits = []
-        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
-            if not keys:
-                bits.append(0)
-                continue
-            root = plan.root
-            if root < 0:
-                root = log2(table.width(keys[0]) + 1)
-                if not table.seen(keys[0], symbol):
-                    symbol = NEW
-            bits.append(table.surprise(keys, symbol, root, PARENT))
-        return tuple(bits)
-
     def learn(self, seen: Observation) -> None:
         """Count the observation in the contexts it was made in."""
-        self._learn(seen, self._contexts(seen))
-
-    def _learn(self, seen: Observation, contexts: Contexts) -> None:
-        table = self.state.table
-        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
-            if not keys:
-                continue
-            if plan.cells is not None:
-                cells = plan.cells[symbol]
-            elif table.seen(keys[0], symbol):
-                cells = ((symbol, WEIGHT),)
-            else:
-                cells = ((symbol, WEIGHT), (NEW, WEIGHT))
-            table.learn(keys, cells)
-
-    def _unlearn(self, seen: Observation, contexts: Contexts) -> None:
-        """Take back what `learn` counted."""
-        table = self.state.table
-        for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
-            if not keys:
-                continue
-            table.unlearn(keys, plan.cells[symbol] if plan.cells is not None else ((symbol, WEIGHT),))
-            if plan.cells is None and not table.seen(keys[0], symbol):
-                table.unlearn(keys, ((NEW, WEIGHT),))
+        learn(self.state.table, seen, self._contexts(seen))
 
     def pass_time(self, at: int) -> None:
         """Fade what a boundary of the guard's clock has passed, and close the visit when its pause is over."""
@@ -393,16 +322,16 @@ class Profile:
         state.evidence = lived([self._lived_again(visit) for visit in state.memory], active, state.table.epoch)
 
     def _lived_again(self, visit: Remembered) -> list[tuple[tuple[int, ...], bool]]:
-        held = set(visit.held)
+        table, held = self.state.table, set(visit.held)
         moments = [(seen, seen.contexts, place not in held) for place, seen in enumerate(visit.seen)]
         for seen, keys, learned in moments:
             if learned:
-                self._unlearn(seen, keys)
+                unlearn(table, seen, keys)
         found = []
         for seen, keys, learned in moments:
-            found.append((self._surprise(seen, keys), seen.guarded))
+            found.append((surprise(table, seen, keys), seen.guarded))
             if learned:
-                self._learn(seen, keys)
+                learn(table, seen, keys)
         return found
 
     def hold(self, seen: Observation, habit: int, incident: str, day: int) -> list[Observation]:

@@ -1,0 +1,81 @@
+"""What is seen of a moment, and what a table of counts makes of it, habit by habit.
+
+An observation holds all that is needed to learn it now or any time later, and to take it back: a pure value.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from homeward.core.behaviour.habits import NEW, PARENT, PLANS, contexts
+from homeward.core.behaviour.table import WEIGHT, Table, log2
+
+Contexts = tuple[tuple[int, ...], ...]
+"""The context keys of every habit, coarse to fine."""
+
+
+class Observation(NamedTuple):
+    """The symbols and fields of one moment: enough to learn it now or any time later."""
+
+    device: str
+    action: str
+    at: int
+    guarded: bool
+    symbols: tuple[int, ...]
+    fields: tuple[int, ...]
+    """In the order of `habits.FIELDS`."""
+    minute: int
+    """Of the local day."""
+    previous: str
+    """The activity before, in words."""
+    pause: int
+    """Milliseconds since any event, -1 if there was none; ``silence`` likewise since this device's last."""
+    silence: int
+    person: str = ""
+    origin: str = ""
+    presence: str = ""
+
+    @property
+    def contexts(self) -> Contexts:
+        """The context keys of every habit, coarse to fine."""
+        return contexts(self.fields, self.symbols)
+
+
+def surprise(table: Table, seen: Observation, contexts: Contexts) -> tuple[int, ...]:
+    """The bits of every habit (Q8); 0 where it says nothing. ``contexts`` are those of the observation."""
+    bits = []
+    for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+        if not keys:
+            bits.append(0)
+            continue
+        root = plan.root
+        if root < 0:
+            root = log2(table.width(keys[0]) + 1)
+            if not table.seen(keys[0], symbol):
+                symbol = NEW
+        bits.append(table.surprise(keys, symbol, root, PARENT))
+    return tuple(bits)
+
+
+def learn(table: Table, seen: Observation, contexts: Contexts) -> None:
+    """Count the observation in its contexts."""
+    for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+        if not keys:
+            continue
+        if plan.cells is not None:
+            cells = plan.cells[symbol]
+        elif table.seen(keys[0], symbol):
+            cells = ((symbol, WEIGHT),)
+        else:
+            cells = ((symbol, WEIGHT), (NEW, WEIGHT))
+        table.learn(keys, cells)
+
+
+def unlearn(table: Table, seen: Observation, contexts: Contexts) -> None:
+    """Take back what `learn` counted."""
+    for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
+        if not keys:
+            continue
+        table.unlearn(keys, plan.cells[symbol] if plan.cells is not None else ((symbol, WEIGHT),))
+        if plan.cells is None and not table.seen(keys[0], symbol):
+            table.unlearn(keys, ((NEW, WEIGHT),))
