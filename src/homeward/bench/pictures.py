@@ -60,15 +60,20 @@ def _alarms(result: Result, pools: Mapping[str, str]) -> str:
 
 
 def _caught(result: Result, pools: Mapping[str, str]) -> str:
+    found = {
+        kind: {method: of["1"]["scenarios"] for method, of in _pools(result, kind).items() if "1" in of}
+        for kind in pools.values()
+    }
+    every = [rates for methods in found.values() for rates in methods.values()]
+    tried = dict.fromkeys(name for rates in every for name, rate in rates.items() if rate)
     panels = []
     for name, kind in pools.items():
-        rows: dict[str, dict[str, Point]] = {}
-        for method, budgets in _pools(result, kind).items():
-            for scenario, rate in budgets.get("1", {"scenarios": {}})["scenarios"].items():
-                if rate:
-                    rows.setdefault(named(scenario), {})[method] = _point(rate)
-        rows = dict(sorted(rows.items(), key=lambda row: row[0] == named(BENIGN)))  # the benign one is told last
-        panels.append(Panel(name=name, axis=PERCENT, rows=rows, targets=_targets(result["pooled"][kind].get("1"))))
+        rows = {
+            named(scenario): {m: _point(rate) for m, rates in found[kind].items() if (rate := rates.get(scenario))}
+            for scenario in sorted(tried, key=lambda one: one == BENIGN)  # the benign one is told last
+        }
+        targets = _targets(result["pooled"][kind].get("1"))
+        panels.append(Panel(name=name, axis=PERCENT, rows=rows, targets=targets))
     words = Words(
         title="What is caught at one alarm a week",
         below="Share of the injected scenarios that interrupted the owner in time, with its 95 % interval.",
@@ -169,7 +174,7 @@ def masquerade(result: Result, most: int = 20) -> dict[str, str]:
     ]
     words = Words(
         title="Is it still the same person?",
-        below="Blocks of commands told apart: all users under one threshold, with 95 % intervals; then each user alone.",
+        below="Blocks of commands: all users under one threshold, with 95 % intervals; then each user alone.",
         description="AUC and share caught by user and method. " + _told(panels),
         notes=(f"{len(users) - most} users with higher AUC are in the table.",) if len(users) > most else (),
     )
