@@ -1,36 +1,49 @@
 """``homeward bench quiet``: does it stay silent, and does it still catch them?
 
-Every home of a folder is streamed in time order into an empty guard, once for each budget, and through the peers
-beside it, with the same answers and the same injections. Figures start at midnight of the 15th active day.
+Every home of a folder, and every household of the simulated neighbourhood, is streamed in time order into an empty
+guard, once for each budget, and through the peers beside it, with the same answers and the same injections. Figures
+start at midnight of the 15th active day.
+
+So that it ends in minutes, simulated households do less: intruders try them at one alarm a week only, thirty times a
+scenario; peers see them at that budget only; and the detectors from libraries, slow as they are, see the first ten of
+them, one of each kind, and meet intruders in recorded homes too at one alarm a week only.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from homeward.bench.alarmed import Alarmed
-from homeward.bench.course import Course, follow
-from homeward.bench.homes import DAYS_A_WEEK, LEARNING_DAYS, Household, find_homes, load
+from homeward.bench.course import follow
+from homeward.bench.homes import DAYS_A_WEEK, LEARNING_DAYS, Household
 from homeward.bench.methods import Homeward, Method
-from homeward.bench.peers import LEVELS, MarkovChain, Rules
-from homeward.bench.report import markdown, table
-from homeward.bench.scenarios import SCENARIOS, plan, shares_a_kind
+from homeward.bench.neighbourhood import HOUSEHOLDS, KINDS, kind_of
+from homeward.bench.peers import DETECTORS, LEVELS, Featured, MarkovChain, Peer, Rules
+from homeward.bench.report import BENIGN, markdown, table
+from homeward.bench.residences import Residence, in_parallel, recorded, simulated
+from homeward.bench.scenarios import SCENARIOS, Plan, plan
 from homeward.bench.statistics import wilson
+from homeward.bench.targets import quiet_targets
 
 __all__ = ["BUDGETS", "SEED", "markdown", "run", "table"]
 
 BUDGETS = (0.25, 1.0, 7.0)
 SEED = 1000
-NO_SIMULATED = "no simulated home; the neighbourhood comes with “Quiet and right”"
+
+DEFAULT_BUDGET = 1.0
+"""The budget at which simulated homes are tried, and whose readiness is told."""
+
+SEEN_BY_DETECTORS = len(KINDS)
+"""So many simulated households, the first, go through the detectors from libraries too: one of each kind."""
+
+NO_TRIALS = Plan(trials={}, reasons={})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,25 +74,39 @@ class Tally:
         }
 
     def mean_rate(self) -> float:
-        """The mean of the scenarios' rates."""
-        rates = [sum(d is not None for d in delays) / len(delays) for delays in self.delays.values() if delays]
+        """The mean of the detection rates; a false alarm at a homecoming is none."""
+        rates = [
+            sum(delay is not None for delay in delays) / len(delays)
+            for scenario, delays in self.delays.items()
+            if delays and scenario != BENIGN
+        ]
         return sum(rates) / len(rates) if rates else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One home at one budget: every method's tally (rules by level), and why scenarios are missing."""
+    """One home through every method: tallies by budget. Plain rules, which no budget moves, are told by level."""
 
     home: str
-    budget: float
-    real: bool
-    active_days: int
-    events: int
+    about: Mapping[str, Any]
     weeks: float
     reasons: Mapping[str, str]
-    homeward: Tally
-    markov: Tally
+    guard: Mapping[float, Tally]
+    peers: Mapping[str, Mapping[float, Tally]]
     rules: Mapping[str, Tally]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One home to be measured. ``tried`` are the budgets at which there are injections and peers."""
+
+    residence: Residence
+    guests: Sequence[Residence]
+    budgets: Sequence[float]
+    tried: Sequence[float]
+    detectors: Sequence[str]
+    seed: int
+    trials_per_week: int
 
 
 def run(
@@ -87,91 +114,113 @@ def run(
     *,
     seed: int = SEED,
     homes: Sequence[str] | None = None,
+    households: int = HOUSEHOLDS,
     budgets: Sequence[float] = BUDGETS,
     trials_per_week: int = 3,
     progress: Callable[[int, int, str], None] | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Measure every home of the folder with at least 14 active days (or only those named).
+    """Measure every home of the folder with at least 14 active days (or only those named), and so many simulated
+    households.
 
-    The answer is a pure function of the data and the other arguments; ``workers`` (processes; by default one for
-    each core) and ``progress`` (called with done, total, what) change nothing in it.
+    The answer is a pure function of the data, the other arguments and the optional libraries that are installed;
+    ``workers`` (processes; by default one for each core) and ``progress`` (called with done, total, what) change
+    nothing in it.
 
     Raises:
         FileError: a file of the folder cannot be read.
         ValueError: a named home is not in the folder or has fewer than 14 active days.
     """
-    jobs = _jobs(data, homes, budgets, seed, trials_per_week)
-    measured = _in_parallel(jobs, workers or os.cpu_count() or 1, progress)
-    return _result(sorted(measured, key=lambda m: (m.home, budgets.index(m.budget))), budgets, seed)
+    detectors = [name for name, library in DETECTORS.items() if not library.missing]
+    real = _real_jobs(data, homes, budgets, detectors, seed, trials_per_week)
+    made_up = _simulated_jobs(households, budgets, detectors, seed)
+    jobs = [(job.residence.name, job) for job in (*real, *made_up)]
+    measured = [one for one in in_parallel(measure, jobs, workers=workers, progress=progress) if one]
+    measured.sort(key=lambda one: (not one.about["real"], one.home))
+    return _result(measured, budgets, seed)
 
 
-_Job = tuple[str, str, tuple[str, ...], float, int, int]
+def _real_jobs(
+    data: Path,
+    homes: Sequence[str] | None,
+    budgets: Sequence[float],
+    detectors: Sequence[str],
+    seed: int,
+    trials_per_week: int,
+) -> list[Job]:
+    found = list(recorded(data, _is_active))
+    if unknown := set(homes or ()) - {residence.name for residence in found}:
+        raise ValueError(f"{data}: no home {', '.join(sorted(unknown))} with at least {LEARNING_DAYS} active days")
+    chosen = [residence for residence in found if homes is None or residence.name in homes]
+    chosen.sort(key=lambda one: one.file.stat().st_size if one.file else 0, reverse=True)  # the longest first
+    return [
+        Job(
+            residence=residence,
+            guests=[other for other in found if other != residence],
+            budgets=budgets,
+            tried=budgets,
+            detectors=detectors,
+            seed=seed,
+            trials_per_week=trials_per_week,
+        )
+        for residence in chosen
+    ]
 
 
-def _jobs(
-    data: Path, homes: Sequence[str] | None, budgets: Sequence[float], seed: int, trials_per_week: int
-) -> list[_Job]:
-    found = {name: load(name, path) for name, path in find_homes(data).items()}
-    active = {name: home for name, home in found.items() if len(home.days) >= LEARNING_DAYS}
-    if unknown := [name for name in homes or () if name not in active]:
-        raise ValueError(f"{data}: no home {', '.join(unknown)} with at least {LEARNING_DAYS} active days")
-    chosen = [home for home in active.values() if homes is None or home.name in homes]
-    chosen.sort(key=lambda home: -len(home.events))  # the longest first, so that no core is left alone at the end
-    jobs: list[_Job] = []
-    for home in chosen:
-        others = tuple(o.name for o in active.values() if o.name != home.name and shares_a_kind(home, o))
-        jobs += [(str(data), home.name, others, budget, seed, trials_per_week) for budget in budgets]
-    return jobs
+def _simulated_jobs(households: int, budgets: Sequence[float], detectors: Sequence[str], seed: int) -> list[Job]:
+    return [
+        Job(
+            residence=residence,
+            guests=[neighbour],
+            budgets=budgets,
+            tried=[DEFAULT_BUDGET] if DEFAULT_BUDGET in budgets else [],
+            detectors=detectors if residence.number < SEEN_BY_DETECTORS else (),
+            seed=seed,
+            trials_per_week=1,
+        )
+        for residence, neighbour in pairwise(simulated(seed, households + 1))
+    ]
 
 
-def _in_parallel(
-    jobs: Sequence[_Job], workers: int, progress: Callable[[int, int, str], None] | None
-) -> list[Measured]:
-    done: list[Measured] = []
-
-    def note(measured: Measured) -> None:
-        done.append(measured)
-        if progress:
-            progress(len(done), len(jobs), f"{measured.home} at {measured.budget:g} a week")
-
-    if workers == 1 or len(jobs) < 2:
-        for job in jobs:
-            note(measure(*job))
-        return done
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        for future in as_completed([pool.submit(measure, *job) for job in jobs]):
-            note(future.result())
-    return done
+def _is_active(home: Household) -> bool:
+    return len(home.days) >= LEARNING_DAYS
 
 
-def measure(data: str, name: str, others: Sequence[str], budget: float, seed: int, trials_per_week: int) -> Measured:
-    """One home at one budget, through every method; ``others`` are the homes whose days may be shown in it."""
-    paths = find_homes(Path(data))
-    home = load(name, paths[name])
-    guests = [load(other, paths[other]) for other in others]
-    trials = plan(home, guests, seed=seed, trials_per_week=trials_per_week)
-    del guests
+def measure(job: Job) -> Measured | None:
+    """One home through every method; ``None`` if it has too few active days."""
+    home = job.residence.household()
+    if not _is_active(home):
+        return None
+    trials = plan(
+        home, [guest.household() for guest in job.guests], seed=job.seed, trials_per_week=job.trials_per_week
+    )
 
-    def tally(method: Method) -> Tally:
-        course = follow(method, home, trials, seed=seed)
-        return _tally(home, course, method.ready_after_days())
+    def alarmed(peer: Peer[Any], budget: float | None, planned: Plan = trials) -> Tally:
+        return _tally(home, Alarmed(home, peer, budget), planned, job.seed)
 
+    def briefly(budget: float) -> Plan:
+        return trials if budget == DEFAULT_BUDGET else NO_TRIALS
+
+    peers = {"markov": {b: alarmed(MarkovChain(), b) for b in job.tried}}
+    for name in job.detectors:
+        make = DETECTORS[name].make
+        peers[name] = {b: alarmed(Featured(home, make(job.seed)), b, briefly(b)) for b in job.tried}
+    about = {"real": home.real, "active_days": len(home.days), "events": home.rows, "weeks": round(home.weeks, 6)}
     return Measured(
-        home=name,
-        budget=budget,
-        real=home.real,
-        active_days=len(home.days),
-        events=home.rows,
+        home=home.name,
+        about=about if job.residence.file else {"kind": kind_of(job.residence.number), **about},
         weeks=home.weeks,
         reasons=trials.reasons,
-        homeward=tally(Homeward(home, budget)),
-        markov=tally(Alarmed(home, MarkovChain(), budget)),
-        rules={level.name: tally(Alarmed(home, Rules(home, level), None)) for level in LEVELS},
+        guard={
+            b: _tally(home, Homeward(home, b), trials if b in job.tried else NO_TRIALS, job.seed) for b in job.budgets
+        },
+        peers=peers,
+        rules={level.name: alarmed(Rules(home, level), None) for level in LEVELS} if job.tried else {},
     )
 
 
-def _tally(home: Household, course: Course, ready_after_days: float | None) -> Tally:
+def _tally(home: Household, method: Method, planned: Plan, seed: int) -> Tally:
+    course = follow(method, home, planned, seed=seed)
     zone, judged = ZoneInfo(home.timezone), home.judged
     weeks: dict[int, int] = {}
     for alarm in course.alarms:
@@ -183,7 +232,7 @@ def _tally(home: Household, course: Course, ready_after_days: float | None) -> T
         alarms=sum(weeks.values()),
         worst_week=max(weeks.values(), default=0),
         delays=course.delays,
-        ready_after_days=ready_after_days,
+        ready_after_days=method.ready_after_days(),
     )
 
 
@@ -203,44 +252,63 @@ def _rate(delays: Sequence[float | None]) -> dict[str, Any] | None:
 
 
 def _result(measured: Sequence[Measured], budgets: Sequence[float], seed: int) -> dict[str, Any]:
-    homes: dict[str, Any] = {}
-    markov: dict[str, Any] = {}
-    rules: dict[str, Any] = {}
-    for one in measured:
-        level = best_level(one.rules, one.budget * one.weeks)
-        for shown, tally in ((homes, one.homeward), (markov, one.markov), (rules, one.rules[level])):
-            entry = shown.setdefault(one.home, _entry(one, tally))
-            entry["budgets"][f"{one.budget:g}"] = tally.figures()
-            if one.budget == 1:  # the default budget is the one whose readiness is told
-                entry["ready_after_days"] = _days(tally)
-        rules[one.home]["budgets"][f"{one.budget:g}"]["level"] = level
-    real = _pool([one for one in measured if one.real], budgets)
-    simulated = _pool([one for one in measured if not one.real], budgets)
-    return {
-        "homes": homes,
-        "pooled": {"real": real, "simulated": simulated},
-        "peers": {"markov": markov, "rules": rules},
-        "reasons": {
-            "homes": {one.home: dict(sorted(one.reasons.items())) for one in measured},
-            "pooled": {} if simulated else {"simulated": NO_SIMULATED},
+    result = {
+        "homes": {one.home: _entry(one, one.guard) for one in measured},
+        "pooled": {
+            kind: _pool([one for one in measured if one.about["real"] == (kind == "real")], budgets)
+            for kind in ("real", "simulated")
         },
+        "peers": _peers(measured),
+        "reasons": _reasons(measured),
         "seed": seed,
     }
+    return {**result, "targets": quiet_targets(result)}
 
 
-def _entry(one: Measured, tally: Tally) -> dict[str, Any]:
-    return {
-        "real": one.real,
-        "active_days": one.active_days,
-        "events": one.events,
-        "weeks": round(one.weeks, 6),
-        "ready_after_days": _days(tally),
+def _peers(measured: Sequence[Measured]) -> dict[str, Any]:
+    """Every peer's figures in the homes that it saw; rules at their best level for each budget."""
+    peers: dict[str, Any] = {}
+    for name in sorted({name for one in measured for name in one.peers}):
+        peers[name] = {one.home: _entry(one, one.peers[name]) for one in measured if one.peers.get(name)}
+    rules: dict[str, Any] = {}
+    for one in measured:
+        levels = {budget: best_level(one.rules, budget * one.weeks) for budget in one.peers["markov"]}
+        if levels:
+            rules[one.home] = _entry(one, {budget: one.rules[level] for budget, level in levels.items()})
+        for budget, level in levels.items():
+            rules[one.home]["budgets"][f"{budget:g}"]["level"] = level
+    return {**peers, "rules": rules} if measured else {}
+
+
+def _reasons(measured: Sequence[Measured]) -> dict[str, Any]:
+    """Why a figure is not there: of a scenario in a home, of a pool, of a peer, of a budget."""
+    reasons: dict[str, Any] = {
+        "homes": {one.home: dict(sorted(one.reasons.items())) for one in measured},
+        "pooled": {},
+        "peers": {},
         "budgets": {},
     }
+    for kind in ("real", "simulated"):
+        if not any(one.about["real"] == (kind == "real") for one in measured):
+            reasons["pooled"][kind] = f"there is no {kind} home with at least {LEARNING_DAYS} active days"
+    households = sum("kind" in one.about for one in measured)
+    if households:
+        reasons["budgets"]["simulated"] = "simulated households meet intruders and peers at one alarm a week only"
+    slow = "so slow that it meets intruders at one alarm a week only"
+    if households > SEEN_BY_DETECTORS:
+        slow += f", and of the simulated households the first {SEEN_BY_DETECTORS}, one of each kind"
+    reasons["peers"] = {name: library.missing or slow for name, library in DETECTORS.items()}
+    return reasons
 
 
-def _days(tally: Tally) -> float | None:
-    return None if tally.ready_after_days is None else round(tally.ready_after_days, 2)
+def _entry(one: Measured, tallies: Mapping[float, Tally]) -> dict[str, Any]:
+    default = tallies.get(DEFAULT_BUDGET)  # the one whose readiness is told
+    ready = default.ready_after_days if default else None
+    return {
+        **one.about,
+        "ready_after_days": None if ready is None else round(ready, 2),
+        "budgets": {f"{budget:g}": tally.figures() for budget, tally in tallies.items()},
+    }
 
 
 def _pool(measured: Sequence[Measured], budgets: Sequence[float]) -> dict[str, Any] | None:
@@ -248,7 +316,8 @@ def _pool(measured: Sequence[Measured], budgets: Sequence[float]) -> dict[str, A
         return None
     pooled = {budget: Tally() for budget in budgets}
     for one in measured:
-        pooled[one.budget].add(one.homeward)
+        for budget, tally in one.guard.items():
+            pooled[budget].add(tally)
     return {f"{budget:g}": tally.figures() for budget, tally in pooled.items()}
 
 

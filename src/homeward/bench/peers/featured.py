@@ -30,7 +30,7 @@ class Detector(Protocol):
         """A new day begins."""
 
     def copy(self) -> Self:
-        """A copy that goes its own way."""
+        """A copy for a trial: it goes its own way, as far as its kind learns in a trial at all."""
 
 
 class Featured:

@@ -43,10 +43,22 @@ class IsolationForest:
             self._fitted = Forest(Scikits(random_state=self._seed).fit(self._rows))
 
     def copy(self) -> IsolationForest:
-        twin = object.__new__(IsolationForest)
-        twin.__dict__.update(self.__dict__)  # a forest never changes, nor do the rows of earlier days
-        twin._today = list(self._today)
+        """A copy, made for a trial, keeps the forest it has: two forests fitted on nearly the same rows differ by
+        chance, and a trial would seem to find what only that did."""
+        twin = _Kept(self._seed)
+        twin._fitted = self._fitted
         return twin
+
+
+class _Kept(IsolationForest):
+    def score_and_learn(self, row: Row) -> float:
+        return self.score(row)
+
+    def learn(self, row: Row, weight: int) -> None:
+        pass
+
+    def midnight(self) -> None:
+        pass
 
 
 class Forest:
