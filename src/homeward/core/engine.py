@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeward.core import rules
 from homeward.core.behaviour.habits import HABITS
-from homeward.core.behaviour.profile import DAY, Assessment, Observation, Profile, ProfileState
-from homeward.core.behaviour.reason import reason
+from homeward.core.behaviour.profile import DAY, HALF_LIFE, Assessment, Observation, Profile, ProfileState
+from homeward.core.behaviour.reason import reason, silent_reason
+from homeward.core.behaviour.silence import Quiet, Silence
 from homeward.core.blindness import note_health
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
@@ -32,6 +33,9 @@ LAST_MS: Final = (datetime(9000, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
 AHEAD_MS: Final = 5_000
 """How far a source's clock may run ahead of the guard's."""
 
+SILENCE_SHARE: Final = 0.1
+"""The share of the budget that is for devices that fall silent."""
+
 YOUNG_MS: Final = 14 * DAY
 YOUNG_LIMIT: Final = 1_024
 
@@ -46,6 +50,7 @@ class EngineState:
     offset: int = 0
     backfill: bool = False
     profile: ProfileState = field(default_factory=ProfileState)
+    silence: Silence = field(default_factory=Silence)
     rules: rules.RulesState = field(default_factory=rules.RulesState)
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
@@ -111,6 +116,7 @@ class Engine:
         """
         twin = copy(self.state)
         twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
+        twin.silence = twin.silence.fork()
         twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
         return Engine(twin)
 
@@ -186,6 +192,7 @@ class Engine:
         assessed = profile.assess(seen)
         profile.note_visit(seen, assessed, self._day())
         profile.note_presence(device, event.action, at)
+        self._hear(event, at, effects)
         broken = rules.judge(state.rules, event, device, at)
         if state.backfill:
             profile.learn(seen)
@@ -265,6 +272,29 @@ class Engine:
             evidence = Evidence(above=0, rule=True, guarded=seen.guarded)
             effects += self._proportion.answer(incident, evidence, {*_words(device), f"rule:{name}"}, now)
 
+    def _hear(self, event: Event, at: int, effects: list[Effect]) -> None:
+        """A device spoke; others of its source may have been silent for too long."""
+        silence, profile = self.state.silence, self.state.profile
+        if profile.active_days != silence.days:
+            silence.pass_day(profile.active_days, at // HALF_LIFE, self.settings.budget * SILENCE_SHARE)
+        local = at + self.state.offset + self._block_offset
+        for quiet in silence.hear(profile.table, event.device, event.source, at, local):
+            if not self.state.backfill:
+                self._silent(quiet, effects)
+
+    def _silent(self, quiet: Quiet, effects: list[Effect]) -> None:
+        """A silence to be told: devices that fall silent together are told once."""
+        now = _time(self.state.at)
+        incident = self._incidents.find_open("silent") or self._open("silent", now, quiet.device)
+        if quiet.excess >= incident.score:
+            incident.score, incident.device = quiet.excess, quiet.device
+            incident.habit, incident.reason = "silence", silent_reason(quiet, self.state.at)
+        if self._incidents.join(incident, now):
+            effects.append(self._incidents.alarm(incident, quiet.device, now))
+            evidence = Evidence(above=0, rule=True, guarded=False)
+            effects += self._proportion.answer(incident, evidence, {"rule:silent"}, now)
+            self._deadline = self._find_deadline()
+
     def _put_on_record(self, seen: Observation, assessed: Assessment) -> None:
         """An event that is remarkable but below the owner's threshold: an entry on the page, and no more."""
         now = _time(self.state.at)
@@ -316,6 +346,8 @@ class Engine:
         if item.answer == "no":
             discarded = self._profile.discard(incident.id)
             return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
+        if incident.kind == "silent":
+            self.state.silence.accept(incident.device)
         released = self._profile.release(incident.id)
         effects: list[Effect] = [
             self._record("answered", incident.id, f"that was me: {released} observations learned")
@@ -386,7 +418,7 @@ class Engine:
         self._delay = int(min(delay, 1_440.0) * 60_000) if delay > 0 else 0  # NaN is no delay
         self._zone = _zone(settings.timezone)
         self._block = -1
-        self._profile = Profile(self.state.profile, settings.devices, settings.budget)
+        self._profile = Profile(self.state.profile, settings.devices, settings.budget * (1 - SILENCE_SHARE))
         self._leases = LeaseBook(self.state.leases)
         self._proportion = Proportion(settings.responses, self._devices, self._leases)
 

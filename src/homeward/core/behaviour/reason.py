@@ -14,6 +14,7 @@ from homeward.core.behaviour.habits import (
     WHO_IS_HOME,
 )
 from homeward.core.behaviour.profile import Observation
+from homeward.core.behaviour.silence import Quiet
 from homeward.core.behaviour.table import WEIGHT, Table
 
 
@@ -40,6 +41,15 @@ def reason(table: Table, seen: Observation, habit: int) -> str:
     if habit == HOW_MUCH:
         return f"{subject} with an amount that is unusual for it"
     raise ValueError(f"no habit {habit}")
+
+
+def silent_reason(quiet: Quiet, at: int) -> str:
+    """What a silence is, in words; ``at`` is now (ms)."""
+    before = f"{quiet.longest} before" if quiet.longest else "none before"
+    return (
+        f"{quiet.device} has said nothing for {_duration(at - quiet.spoke_at)}, in {quiet.slots} half-hours in which "
+        f"other devices spoke (at most {before}): it may be broken, flat, covered or cut off"
+    )
 
 
 def _usual_name(table: Table, seen: Observation, habit: int) -> str:
