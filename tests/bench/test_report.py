@@ -64,41 +64,87 @@ def test_the_line_below_the_figures_names_date_machine_and_command() -> None:
 # Quiet --------------------------------------------------------------------------------------------------------------
 
 
-def names_of_rows(told: str) -> list[str]:
-    first, *_ = told.split("\n\n")
-    return [line.split("  ")[0] for line in first.splitlines()[2:]]
+Tables = dict[str, list[list[str]]]
 
 
-def test_the_table_holds_pools_real_homes_and_kinds_but_no_row_for_each_simulated_one(result: dict[str, Any]) -> None:
-    names, methods = names_of_rows(table(result)), 1 + len(QUIET_PEERS)
-    assert names.count("all real (3)") == 3 * methods
-    assert names.count(ODD_NAME) == names.count("home 1") == methods
-    assert names.count("simulated: shift worker (4)") == names.count("simulated: student (4)") == 1
-    assert not any(name.startswith("sim ") for name in names)
+def tables(told: str) -> Tables:
+    """The tables of a page, each by what stands above it; the first row is its head."""
+    found: Tables = {}
+    about = ""
+    for line in told.splitlines():
+        if line.startswith(("**", "<summary>")):
+            about = line.strip("*").removeprefix("<summary>").removesuffix("</summary>")
+        elif line.startswith("| ---"):
+            continue
+        elif line.startswith("|"):
+            found.setdefault(about, []).append(cells(line))
+    return found
 
 
-def test_a_peer_that_saw_some_homes_only_stands_beside_the_guard_in_just_these(result: dict[str, Any]) -> None:
-    rows = [cells(line) for line in markdown(result, brief=True).splitlines() if line.startswith("| all simulated")]
-    assert [row[1] for row in rows if row[0] == "all simulated (11)"] == ["homeward", "loda"]
-    assert [row[1] for row in rows if row[0] == "all simulated (12)"] == ["homeward", *set_order(result, "loda")]
-    weeks = {row[1]: row[3] for row in rows if row[0] == "all simulated (11)"}
-    names = [name for name in result["peers"]["loda"] if name.startswith("sim ")]
-    assert weeks["homeward"] == f"{sum(result['homes'][name]['weeks'] for name in names):.1f}"
+def column(rows: list[list[str]], head: str) -> dict[str, str]:
+    place = rows[0].index(head)
+    return {row[0]: row[place] for row in rows[1:]}
 
 
-def set_order(result: dict[str, Any], without: str) -> list[str]:
-    return [peer for peer in result["peers"] if peer != without]
+AT_ONE = "at a budget of 1 alarm a week"
+EVERY_HOME = "Every method in every real home at every budget"
+
+
+def test_the_terminal_and_the_page_tell_the_same(result: dict[str, Any]) -> None:
+    page = tables(markdown(result))
+    blocks = table(result).split("\n\n")
+    told = {block.strip(): blocks[n + 1] for n, block in enumerate(blocks) if block.strip() in page}
+    assert set(told) == set(page) - {EVERY_HOME}
+    for about, block in told.items():
+        lines = [re.split("  +", line.replace("|", "\\|").strip()) for line in block.splitlines()]
+        assert [line[-1] for line in lines[2:]] == [row[-1] for row in page[about][1:]]
+
+
+def test_every_method_has_a_column_in_both_pools_at_every_budget(result: dict[str, Any]) -> None:
+    page = tables(markdown(result))
+    for kind, budget in (
+        (kind, budget) for kind in ("real", "simulated") for budget in ("0.25 alarms", "1 alarm", "7 alarms")
+    ):
+        head = page[f"All {kind} homes together, at a budget of {budget} a week"][0]
+        assert {name.split(" (")[0] for name in head[1:]} >= {"homeward", "half space trees", "markov", "rules"}
+    assert page[f"All real homes together, {AT_ONE}"][0][-1] == "rules (3)"
 
 
 def test_the_pool_of_the_guard_is_the_one_of_the_result(result: dict[str, Any]) -> None:
-    for budget, figures in result["pooled"]["real"].items():
-        row = next(
-            cells(line)
-            for line in markdown(result).splitlines()
-            if line.startswith(f"| all real (3) | homeward | {budget} |")
-        )
-        assert row[4].removesuffix(" !") == str(figures["alarms"])
-        assert row[8] == share(figures["scenarios"]["night_entry"])
+    ours = column(tables(markdown(result))[f"All real homes together, {AT_ONE}"], "homeward (3)")
+    figures = result["pooled"]["real"]["1"]
+    assert ours["alarms"].removesuffix(" !") == str(figures["alarms"])
+    assert ours["alarms a week"] == figure(figures["alarms_per_week"])
+    for name, rate in figures["scenarios"].items():
+        if name != "homecoming":
+            assert ours[name.replace("_", " ")] == share(rate)
+
+
+def test_a_peer_that_saw_some_homes_only_stands_beside_the_guard_in_just_these(result: dict[str, Any]) -> None:
+    rows = tables(markdown(result, brief=True))[f"All simulated homes together, {AT_ONE}"]
+    assert rows[0][-2:] == ["homeward (11)", "loda (11)"]
+    names = [name for name in result["peers"]["loda"] if name.startswith("sim ")]
+    assert column(rows, "homeward (11)")["weeks"] == f"{sum(result['homes'][name]['weeks'] for name in names):.1f}"
+    assert column(rows, "homeward (11)") != column(rows, "homeward (12)")
+
+
+def test_what_no_home_can_show_has_no_row() -> None:
+    result = quiet_result()
+    for homes in (result["homes"], *result["peers"].values()):
+        for home in homes.values():
+            for figures in home["budgets"].values():
+                figures["scenarios"]["sabotage"] = None
+    assert "sabotage" not in markdown({**result, "targets": {"homes": {}}})
+    assert "sabotage" in markdown(quiet_result())
+
+
+def test_real_homes_have_a_row_each_and_simulated_ones_one_for_each_kind(result: dict[str, Any]) -> None:
+    rows = tables(markdown(result))[f"Homeward in each home, {AT_ONE}"]
+    kinds = [f"simulated: {kind} (4)" for kind in ("family", "shift worker", "student")]
+    assert [row[0] for row in rows[1:]] == [ODD_NAME.replace("|", "\\|"), "home 1", "home 2", *kinds]
+    assert len({len(row) for row in rows}) == 1
+    brief = tables(markdown(result, brief=True))[f"Homeward in each home, {AT_ONE}"]
+    assert brief == rows[:4]
 
 
 def test_a_hundred_simulated_homes_make_no_longer_table() -> None:
@@ -106,24 +152,23 @@ def test_a_hundred_simulated_homes_make_no_longer_table() -> None:
     assert few == many
 
 
-def test_the_page_has_every_real_home_at_every_budget(result: dict[str, Any]) -> None:
-    first, *_ = markdown(result).split("\n\n")
-    rows = [cells(line) for line in first.splitlines()[2:]]
-    of_home = [row[2] for row in rows if row[0] == "home 1" and row[1] == "homeward"]
-    assert of_home == ["0.25", "1", "7"]
+def test_every_method_in_every_real_home_at_every_budget_is_folded_away(result: dict[str, Any]) -> None:
+    rows = tables(markdown(result))[EVERY_HOME]
+    assert len(rows) == 1 + 3 * 3 * (1 + len(QUIET_PEERS))
     assert len({len(row) for row in rows}) == 1
-    assert {row[1] for row in rows if row[0] == "home 1"} >= {"rules (strict)", "loda"}
+    assert [row[2] for row in rows if row[:2] == ["home 1", "homeward"]] == ["0.25", "1", "7"]
+    assert "rules (strict)" in {row[1] for row in rows}
+    assert markdown(result).count("<details") == markdown(result).count("</details>") == 1
+    assert "<details" not in markdown(result, brief=True)
 
 
-def test_in_brief_it_is_the_pools_and_each_real_home_at_one_alarm_a_week(result: dict[str, Any]) -> None:
-    rows = [cells(line) for line in markdown(result, brief=True).splitlines()[2:] if line.startswith("|")]
-    assert {row[2] for row in rows} == {"1"}
-    assert [row[0] for row in rows if not row[0].startswith("all ")] == [
-        ODD_NAME.replace("|", "\\|"),
-        "home 1",
-        "home 2",
+def test_in_brief_it_is_one_alarm_a_week(result: dict[str, Any]) -> None:
+    told = tables(markdown(result, brief=True))
+    assert list(told) == [
+        f"All real homes together, {AT_ONE}",
+        f"All simulated homes together, {AT_ONE}",
+        f"Homeward in each home, {AT_ONE}",
     ]
-    assert len(rows) == 2 * (1 + len(QUIET_PEERS)) + 1 + 3
 
 
 def test_simulated_homes_change_no_figure_of_the_real_ones(result: dict[str, Any]) -> None:
@@ -138,9 +183,10 @@ def test_simulated_homes_change_no_figure_of_the_real_ones(result: dict[str, Any
         },
         "pooled": {**result["pooled"], "simulated": other["pooled"]["simulated"]},
     }
-    before, after = (markdown(one).partition("\n\n")[0].splitlines() for one in (result, mixed))
-    real = [line for line in before if line.startswith("|") and "simulated" not in line]
-    assert real == [line for line in after if line.startswith("|") and "simulated" not in line]
+    before, after = (tables(markdown(one)) for one in (result, mixed))
+    real = [about for about in before if "real homes together" in about or about == EVERY_HOME]
+    assert len(real) == 4
+    assert [before[about] for about in real] == [after[about] for about in real]
     assert before != after
 
 
@@ -164,8 +210,8 @@ def test_more_alarms_than_chance_allows_are_marked(result: dict[str, Any]) -> No
     home = result["homes"]["home 1"]
     loud = {**home["budgets"]["1"], "alarms": 1000}
     changed = {**result, "homes": {**result["homes"], "home 1": {**home, "budgets": {**home["budgets"], "1": loud}}}}
-    row = next(line for line in markdown(changed, brief=True).splitlines() if line.startswith("| home 1 |"))
-    assert "| 1000 ! |" in row
+    rows = tables(markdown(changed, brief=True))[f"Homeward in each home, {AT_ONE}"]
+    assert column(rows, "alarms")["home 1"] == "1000 !"
 
 
 def test_reasons_are_told_once() -> None:
@@ -185,14 +231,13 @@ def test_reasons_are_told_once() -> None:
 
 
 def test_every_target_is_told_with_what_was_wanted_and_what_came(result: dict[str, Any]) -> None:
-    rows = {row[0]: row for line in table(result).split("\n\n")[1].splitlines()[2:] if (row := re.split("  +", line))}
+    rows = {row[0]: row for row in tables(markdown(result))["Targets"]}
     night = result["targets"]["real"]["night_entry"]
     came = f"{night['figure']:.2f} ({night['low']:.2f}-{night['high']:.2f})"
     assert rows["night entry"][1] == f"{came}, at least 0.99: {'met' if night['met'] else 'missed'}"
-    judged = [result["targets"]["homes"][f"home {n}"]["night_entry"]["met"] for n in (1, 2)]
-    judged.append(result["targets"]["homes"][ODD_NAME]["night_entry"]["met"])
+    judged = [result["targets"]["homes"][name]["night_entry"]["met"] for name in (ODD_NAME, "home 1", "home 2")]
     assert rows["night entry"][2] == f"{sum(judged)} of 3"
-    assert rows["alarms at 7"][1].endswith(f"at most {result['targets']['real']['alarms_at_7']['at_most']:g}: met")
+    assert rows["alarms at 7"][1].endswith(f"at most {result['targets']['real']['alarms_at_7']['at_most']:.4g}: met")
     assert set(rows) >= {"below no peer", "ahead in the mean", "decoy", "homecoming (false alarms)"}
 
 

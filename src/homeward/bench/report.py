@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -71,36 +72,40 @@ def _machine() -> str:
 
 # The report of bench quiet ------------------------------------------------------------------------------------------
 
-HEAD = ("home", "method", "budget", "weeks", "alarms", "a week", "worst")
 BENIGN = "homecoming"
+
+Table = tuple[str, Row, list[Row]]
+"""What a table is about, its head and its rows."""
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Both pools at every budget, then each real home and each kind of simulated ones at one alarm a week; and what
-    became of the targets."""
-    shown = _shown(result)
-    rows = [*_pools(result, shown), *_homes(result, shown, _one(result)), *_kinds(result, shown, _one(result))]
-    tables = [text_table(_head(shown), rows), *(text_table(TARGETS_HEAD, targets) for targets in _targets(result))]
-    return "\n".join([*tables, bullets([*_notes(result), *_below(result)])])
+    """Every method on both pools at every budget, then the guard in each real home and each kind of simulated ones
+    at one alarm a week, and what became of the targets."""
+    tables = [*_pools(result, _budgets(result)), *_homes(result), *_targets(result)]
+    told = [f"{about}\n\n{text_table(head, rows)}" for about, head, rows in tables]
+    return "\n".join([*told, bullets([*_notes(result), *_below(result)])])
 
 
 def markdown(result: Mapping[str, Any], *, brief: bool = False, command: str | None = None) -> str:
-    """The same in Markdown, with every real home at every budget.
+    """The same in Markdown, with every method in every real home at every budget, folded away.
 
-    ``brief`` leaves all budgets out but one alarm a week, the peers but in the pools, and the targets that are met.
-    ``command`` adds the line that says when, where and by which command the figures were measured.
+    ``brief`` leaves out all budgets but one alarm a week, the kinds of simulated homes, and the targets that are
+    met. ``command`` adds the line that says when, where and by which command the figures were measured.
     """
-    shown = _shown(result)
-    budgets = _one(result) if brief else _budgets(result)
-    rows = [*_pools(result, shown, budgets), *_homes(result, shown, budgets, alone=brief)]
+    if brief:
+        tables = [*_pools(result, _one(result)), *_homes(result, kinds=False)]
+    else:
+        tables = [*_pools(result, _budgets(result)), *_homes(result), *_targets(result)]
+    told = [f"**{about}**\n\n{markdown_table(head, rows)}" for about, head, rows in tables]
     if not brief:
-        rows += _kinds(result, shown, _one(result))
-    tables = [markdown_table(_head(shown), rows)]
-    if not brief:
-        tables += [markdown_table(TARGETS_HEAD, targets) for targets in _targets(result)]
+        told.append(_folded("Every method in every real home at every budget", _everything(result)))
     notes = [*_notes(result), *_below(result), *(_missed(result) if brief else ())]
     line = [measured(f"{command} --seed {result['seed']}")] if command else []
-    return "\n".join([*tables, bullets([*notes, *line])])
+    return "\n".join([*told, bullets([*notes, *line])])
+
+
+def _folded(about: str, body: str) -> str:
+    return f'<details markdown="1">\n<summary>{about}</summary>\n\n{body}\n</details>\n'
 
 
 def _shown(result: Mapping[str, Any]) -> list[str]:
@@ -110,13 +115,13 @@ def _shown(result: Mapping[str, Any]) -> list[str]:
     return [name for name in names if any(figure["scenarios"].get(name) for figure in figures)]
 
 
-def _head(shown: Sequence[str]) -> list[str]:
-    return [*HEAD, "caught", *(named(name) for name in shown)]
-
-
 def named(scenario: str) -> str:
     """A scenario's name as it is told."""
-    return "homecoming (false alarms)" if scenario == BENIGN else scenario.replace("_", " ")
+    return "homecoming (false alarms)" if scenario == BENIGN else _spaced(scenario)
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _budgets(result: Mapping[str, Any]) -> list[str]:
@@ -138,62 +143,42 @@ def seen(homes: Mapping[str, Any], budget: str, *, real: bool) -> list[str]:
     return [name for name, home in homes.items() if home["real"] == real and budget in home["budgets"]]
 
 
-def _pools(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str] | None = None) -> Iterator[Row]:
+def _pools(result: Mapping[str, Any], budgets: Sequence[str]) -> Iterator[Table]:
+    """All real homes together, then all simulated ones, at each budget: a column for each method."""
+    shown = _shown(result)
     for kind, pool in result["pooled"].items():
-        for budget in (pool or {}) if budgets is None else budgets:
-            of_kind = seen(result["homes"], budget, real=kind == "real")
-            yield from _side_by_side(f"all {kind}", of_kind, result, budget, shown)
+        for budget in budgets if pool else ():
+            columns = list(_side_by_side(result, budget, real=kind == "real"))
+            rows = [
+                list(row) for row in zip(*(_column(budget, figures, shown) for _, figures in columns), strict=True)
+            ]
+            names = ["weeks", "alarms", "alarms a week", "worst week", "caught", *map(named, shown)]
+            about = f"All {kind} homes together, at a budget of {_weekly(budget)}"
+            head = ["", *(method for method, _ in columns)]
+            yield about, head, [[name, *row] for name, row in zip(names, rows, strict=True) if {*row} != {NONE}]
 
 
-def _kinds(result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str]) -> Iterator[Row]:
-    """The guard in the simulated homes, too many for a row each, by their kind."""
-    kinds: dict[str, list[str]] = {}
-    for name, home in result["homes"].items():
-        if not home["real"] and home.get("kind"):
-            kinds.setdefault(home["kind"], []).append(name)
-    for kind, names in sorted(kinds.items()):
-        for budget in budgets:
-            met = [name for name in names if budget in result["homes"][name]["budgets"]]
-            if met:
-                figures = pooled([result["homes"][name] for name in met], budget)
-                yield _row(f"simulated: {kind} ({len(met)})", "homeward", budget, figures, shown)
+def _weekly(budget: str) -> str:
+    return f"{budget} alarm{'' if budget == '1' else 's'} a week"
 
 
-def _side_by_side(
-    name: str, homes: Sequence[str], result: Mapping[str, Any], budget: str, shown: Sequence[str]
-) -> Iterator[Row]:
-    """Every method over these homes together. A peer that saw only some of them stands below the guard's figures for
-    just these."""
+def _side_by_side(result: Mapping[str, Any], budget: str, *, real: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every method with the number of homes that it saw, and what it did there. A peer that saw only some of them
+    stands after the guard in just these."""
     groups: dict[tuple[str, ...], list[str]] = {}
-    for method, measured_homes in _methods(result).items():
-        met = tuple(home for home in homes if budget in measured_homes.get(home, {"budgets": {}})["budgets"])
+    for method, homes in _methods(result).items():
+        met = tuple(seen(homes, budget, real=real))
         groups.setdefault(met, ["homeward"] if method != "homeward" else []).append(method)
     for met, methods in groups.items():
         for method in methods if met else ():
-            figures = pooled([_methods(result)[method][home] for home in met], budget)
-            yield _row(f"{name} ({len(met)})", method, budget, figures, shown)
+            yield f"{_spaced(method)} ({len(met)})", pooled([_methods(result)[method][home] for home in met], budget)
 
 
-def _homes(
-    result: Mapping[str, Any], shown: Sequence[str], budgets: Sequence[str], *, alone: bool = False
-) -> Iterator[Row]:
-    """Each real home; ``alone`` leaves the peers out."""
-    methods = {"homeward": result["homes"]} if alone else _methods(result)
-    for name, home in result["homes"].items():
-        for budget in budgets if home["real"] else ():
-            for method, homes in methods.items():
-                if figures := homes.get(name, {"budgets": {}})["budgets"].get(budget):
-                    level = f" ({figures['level']})" if "level" in figures else ""
-                    yield _row(name, method + level, budget, figures, shown)
-
-
-def _row(home: str, method: str, budget: str, figures: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
+def _column(budget: str, figures: Mapping[str, Any], shown: Sequence[str]) -> list[str]:
+    """Weeks, alarms, alarms a week, the worst week, the mean of what was caught, and each scenario."""
     chance = poisson_tail(float(budget) * figures["weeks"], figures["alarms"])
     scenarios = figures["scenarios"]
     return [
-        home,
-        method,
-        budget,
         figure(figures["weeks"], 1),
         str(figures["alarms"]) + (" !" if chance < 0.01 else ""),
         figure(figures["alarms_per_week"]),
@@ -201,6 +186,46 @@ def _row(home: str, method: str, budget: str, figures: Mapping[str, Any], shown:
         figure(mean_caught(scenarios)),
         *(share(scenarios.get(name)) for name in shown),
     ]
+
+
+def _homes(result: Mapping[str, Any], *, kinds: bool = True) -> Iterator[Table]:
+    """The guard in each real home and, together by their kind, in the simulated ones, too many for a row each."""
+    homes, shown = result["homes"], _shown(result)
+    groups = {name: [home] for name, home in homes.items() if home["real"]}
+    if kinds:
+        simulated = sorted((home for home in homes.values() if not home["real"]), key=_kind)
+        for kind, of_kind in groupby(simulated, key=_kind):
+            together = list(of_kind)
+            groups[f"{kind} ({len(together)})"] = together
+    for budget in _one(result):
+        rows: list[Row] = []
+        for name, group in groups.items():
+            met = [home for home in group if budget in home["budgets"]]
+            if met:
+                rows.append([name, *_column(budget, pooled(met, budget), shown)])
+        if rows:
+            yield f"Homeward in each home, at a budget of {_weekly(budget)}", _head(shown), rows
+
+
+def _kind(home: Mapping[str, Any]) -> str:
+    return f"simulated: {home['kind']}" if "kind" in home else "simulated"
+
+
+def _head(shown: Sequence[str]) -> list[str]:
+    return ["home", "weeks", "alarms", "a week", "worst", "caught", *map(named, shown)]
+
+
+def _everything(result: Mapping[str, Any]) -> str:
+    """Every method in each real home at each budget, as a Markdown table."""
+    shown, rows = _shown(result), []
+    for name, home in result["homes"].items():
+        for budget in home["budgets"] if home["real"] else ():
+            for method, homes in _methods(result).items():
+                if figures := homes.get(name, {"budgets": {}})["budgets"].get(budget):
+                    level = f" ({figures['level']})" if "level" in figures else ""
+                    rows.append([name, _spaced(method) + level, budget, *_column(budget, figures, shown)])
+    head, *others = _head(shown)
+    return markdown_table([head, "method", "budget", *others], rows)
 
 
 def mean_caught(scenarios: Mapping[str, Any]) -> float | None:
@@ -228,14 +253,11 @@ def pooled(homes: Iterable[Mapping[str, Any]], budget: str) -> dict[str, Any]:
     }
 
 
-TARGETS_HEAD = ("target", "real homes together", "real homes that meet it", "simulated together", "that meet it")
-
-
-def _targets(result: Mapping[str, Any]) -> list[list[Row]]:
-    """The table of targets, if there are any."""
+def _targets(result: Mapping[str, Any]) -> Iterator[Table]:
+    """The targets, if they were judged: of both pools, and how many of the homes reach them."""
     targets = result.get("targets")
     if not targets or not targets["homes"]:
-        return []
+        return
     pools = {kind: targets.get(kind) or {} for kind in ("real", "simulated")}
     rows: list[Row] = []
     for name in dict.fromkeys(name for pool in pools.values() for name in pool):
@@ -245,7 +267,7 @@ def _targets(result: Mapping[str, Any]) -> list[list[Row]]:
             judged = [met for home in homes if (met := targets["homes"][home].get(name, {}).get("met")) is not None]
             row += [_judged(pool.get(name)), f"{sum(judged)} of {len(judged)}" if judged else NONE]
         rows.append(row)
-    return [rows]
+    yield "Targets", ["", "real homes together", "each alone", "simulated together", "each alone"], rows
 
 
 def _judged(target: Mapping[str, Any] | None) -> str:
@@ -259,7 +281,7 @@ def _judged(target: Mapping[str, Any] | None) -> str:
     bound = target.get("at_least", target.get("at_most"))
     rate = {**target, "rate": target["figure"]}
     came = share(rate) if rate.get("low") is not None else f"{target['figure']:g}"
-    return f"{came}, {wanted} {bound:g}: {said}"
+    return f"{came}, {wanted} {bound:.4g}: {said}"
 
 
 def _below(result: Mapping[str, Any]) -> Iterator[str]:
@@ -268,7 +290,7 @@ def _below(result: Mapping[str, Any]) -> Iterator[str]:
         better: dict[str, list[str]] = {}
         for one in ((result.get("targets", {}).get(kind) or {}).get("below_no_peer") or {"below": ()})["below"]:
             better.setdefault(one["peer"], []).append(named(one["scenario"]))
-        said = "; ".join(f"{peer} in {', '.join(scenarios)}" for peer, scenarios in better.items())
+        said = "; ".join(f"{_spaced(peer)} in {', '.join(scenarios)}" for peer, scenarios in better.items())
         if said:
             yield f"Better than the guard by more than its interval, on {kind} homes: {said}."
 
@@ -302,6 +324,6 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
     for peer, reason in result["reasons"].get("peers", {}).items():
         peers.setdefault(reason, []).append(peer)
     for reason, names in peers.items():
-        yield f"{', '.join(names)}: {reason}."
+        yield f"{', '.join(map(_spaced, names))}: {reason}."
     for reason in result["reasons"].get("budgets", {}).values():
         yield f"{reason[:1].upper()}{reason[1:]}."
