@@ -125,7 +125,9 @@ def _spaced(name: str) -> str:
 
 
 def _budgets(result: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(budget for home in result["homes"].values() for budget in home["budgets"]))
+    """The budgets that were measured, the default first."""
+    budgets = dict.fromkeys(budget for home in result["homes"].values() for budget in home["budgets"])
+    return sorted(budgets, key=lambda budget: budget != "1")
 
 
 def _one(result: Mapping[str, Any]) -> list[str]:
