@@ -12,6 +12,7 @@ import pytest
 from tests.bench.small_homes import write_home
 
 from homeward.bench.change import markdown, run, table
+from homeward.bench.goals import value_at_most
 from homeward.bench.homes import Household, load
 from homeward.bench.new_clock import MOVES_BY, can_move, days_to_quiet, moved_home, moved_plan
 from homeward.bench.new_context import windows_to_quiet
@@ -142,7 +143,7 @@ def test_windows_to_quiet_looks_a_hundred_windows_ahead() -> None:
 
 
 def test_the_result_has_the_agreed_shape(result: dict[str, Any]) -> None:
-    assert set(result) == {"sets", "homes", "pooled", "reasons", "seed"}
+    assert set(result) == {"sets", "homes", "pooled", "targets", "reasons", "seed"}
     assert set(result["sets"]) == {"smartgen-morning-evening"}
     assert set(result["homes"]) == {"house"}  # the other is too young
     house = result["homes"]["house"]
@@ -152,6 +153,21 @@ def test_the_result_has_the_agreed_shape(result: dict[str, Any]) -> None:
         for name in ("night_entry_before", "night_entry_after"):
             assert 0 <= figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"] <= 1
             assert figures[f"{name}_trials"] >= 30
+
+
+def test_targets_are_judged_on_the_pool_and_on_each_home(result: dict[str, Any]) -> None:
+    goals, house = result["targets"]["homes"]["house"], result["homes"]["house"]
+    assert goals["days_to_quiet"]["met"] is (house["days_to_quiet"] <= 5)
+    assert goals["alarms_in_change"]["met"] is (house["alarms_in_change"] <= 3)
+    assert goals["night_entry_after"]["met"] is (house["night_entry_after_high"] >= 0.95)
+    assert result["targets"]["real"] == goals  # it is the only one
+    assert result["targets"]["simulated"] is None
+    assert "at most 5" in table(result)
+
+
+def test_a_home_that_is_never_quiet_again_misses() -> None:
+    assert value_at_most(None, 5)["met"] is False
+    assert value_at_most(5, 5)["met"] is True
 
 
 def test_a_regular_home_is_guarded_before_the_change_and_quiet_after_it(result: dict[str, Any]) -> None:

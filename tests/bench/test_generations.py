@@ -238,7 +238,13 @@ def test_the_result_has_the_agreed_shape(result: dict[str, Any]) -> None:
             assert found["alarms_per_week_at_95"] is None or found["alarms_per_week_at_95"] >= 0
     assert result["pooled"]["simulated"] is None
     assert "simulated" in result["reasons"]["pooled"]
-    assert result["generations"]["personal"]["detection_at_budget_1"] > 0.3
+    personal, rules = result["generations"]["personal"], result["generations"]["rules"]
+    assert personal["detection_at_budget_1"] > 0.3
+    ahead = result["targets"]["real"]["ahead_of_rules"]
+    wanted = min(1, rules["detection_at_budget_1"] + 0.15)
+    assert ahead["met"] is (personal["detection_at_budget_1"] >= ahead["at_least"])
+    assert ahead["at_least"] == pytest.approx(wanted, abs=1e-6)
+    assert result["targets"]["simulated"] is None
 
 
 def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(folder: Path, result: dict[str, Any]) -> None:

@@ -223,7 +223,7 @@ def test_always_learning_leaves_no_alarm_unanswered(home: Household, monkeypatch
 
 
 def test_the_result_has_the_agreed_shape(result: dict[str, Any]) -> None:
-    assert set(result) == {"homes", "pooled", "reasons", "seed"}
+    assert set(result) == {"homes", "pooled", "targets", "reasons", "seed"}
     house = result["homes"]["house"]
     assert house["trials"] == 2
     for figures in (house, house["motion_only"], result["pooled"]["real"]):
@@ -231,6 +231,17 @@ def test_the_result_has_the_agreed_shape(result: dict[str, Any]) -> None:
             assert 0 <= figures[f"{name}_low"] <= figures[name] <= figures[f"{name}_high"] <= 1
             assert figures[f"{name}_trials"] == 2
     assert result["pooled"]["simulated"] is None
+
+
+def test_the_target_is_missed_only_where_the_whole_interval_is_below(result: dict[str, Any]) -> None:
+    for figures, goal in (
+        (result["pooled"]["real"], result["targets"]["real"]["guard"]),
+        (result["homes"]["house"], result["targets"]["homes"]["house"]["guard"]),
+    ):
+        assert goal["met"] is (figures["guard_high"] >= 0.95)
+        assert (goal["figure"], goal["at_least"]) == (figures["guard"], 0.95)
+    assert result["targets"]["homes"]["young"]["guard"]["met"] is None
+    assert result["targets"]["simulated"] is None
 
 
 def test_a_home_too_young_for_thirty_lessons_says_so(result: dict[str, Any]) -> None:

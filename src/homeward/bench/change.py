@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from homeward.bench import new_context
+from homeward.bench.goals import GOALS_HEAD, goal_rows, rate_at_least, value_at_most
 from homeward.bench.homes import DAYS_A_WEEK
 from homeward.bench.new_clock import LEAST_DAYS, QUIET_DAYS, Moved, can_move, move
 from homeward.bench.rates import rate, shown
@@ -24,6 +25,9 @@ __all__ = ["HOUSEHOLDS", "SEED", "markdown", "run", "table"]
 
 SEED = 1000
 HOUSEHOLDS = 30
+MOST_DAYS = 5
+MOST_ALARMS = 3
+LEAST_CAUGHT = 0.95
 SETS = "smartgen-"
 """Sets by such a name tell of an old context in splits train and validation, and of a new one in split test."""
 
@@ -83,12 +87,26 @@ def _result(sets: Mapping[str, Any], homes: Sequence[Any], seed: int) -> dict[st
     moved = [home for home in homes if isinstance(home, Moved)]
     reasons = {home[0]: home[1] for home in homes if not isinstance(home, Moved)}
     pools = {"real": [home for home in moved if home.real], "simulated": [home for home in moved if not home.real]}
+    shown_homes = {home.home: {"real": home.real, **_figures([home])} for home in moved}
+    pooled = {kind: _figures(pool) if pool else None for kind, pool in pools.items()}
     return {
         "sets": dict(sets),
-        "homes": {home.home: {"real": home.real, **_figures([home])} for home in moved},
-        "pooled": {kind: _figures(pool) if pool else None for kind, pool in pools.items()},
+        "homes": shown_homes,
+        "pooled": pooled,
+        "targets": {
+            **{kind: _goals(pool) if pool else None for kind, pool in pooled.items()},
+            "homes": {name: _goals(home) for name, home in shown_homes.items()},
+        },
         "reasons": reasons | ({} if sets else {"sets": f"no file {SETS}*.sequences.csv.gz"}),
         "seed": seed,
+    }
+
+
+def _goals(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "days_to_quiet": value_at_most(figures["days_to_quiet"], MOST_DAYS),
+        "alarms_in_change": value_at_most(figures["alarms_in_change"], MOST_ALARMS),
+        "night_entry_after": rate_at_least(figures, "night_entry_after", LEAST_CAUGHT),
     }
 
 
@@ -126,7 +144,7 @@ HOMES_HEAD = (
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The sets, then the pools and every home, as aligned columns."""
+    """The sets, the pools and every home, and what became of the targets, as aligned columns."""
     parts = [text_table(head, rows) for head, rows in _tables(result)]
     return "\n".join([*parts, bullets(_notes(result))])
 
@@ -145,6 +163,7 @@ def _tables(result: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[lis
     homes = [*pools, *result["homes"].items()]
     if homes:
         yield HOMES_HEAD, [_home_row(name, figures) for name, figures in homes]
+        yield GOALS_HEAD, list(goal_rows(result["targets"]))
 
 
 def _set_row(name: str, figures: Mapping[str, Any]) -> list[str]:

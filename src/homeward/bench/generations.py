@@ -16,6 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final
 
+from homeward.bench.goals import GOALS_HEAD, goal_rows, value_at_least, value_at_most
 from homeward.bench.homes import LEARNING_DAYS, Household
 from homeward.bench.judging import Measured, figures
 from homeward.bench.one_size import ONE_SIZE_LEVELS, OneSize, learn
@@ -37,6 +38,8 @@ LEVELS: Final = {
 """The thresholds of each, from the most sensitive to that of a guard switched off."""
 
 GENERATIONS: Final = tuple(LEVELS)
+AHEAD_BY: Final = 0.15
+ALARMS_SHARE: Final = 0.2
 FOLDS: Final = 2
 """Simulated households learn from those of the other fold."""
 
@@ -147,9 +150,24 @@ def _result(homes: Sequence[Measured], seed: int) -> dict[str, Any]:
             for pool in pools.values()
             for home in pool
         },
+        "targets": {kind: _goals(pool) if pool else None for kind, pool in pooled.items()},
         "reasons": {"pooled": reasons, "homes": {home.home: dict(sorted(home.reasons.items())) for home in homes}},
         "seed": seed,
     }
+
+
+def _goals(generations: Mapping[str, Any]) -> dict[str, Any]:
+    """What personal must reach. Who cannot catch 95 % at any threshold has, so to say, endlessly many alarms."""
+    personal, one, rules = (generations[name] for name in ("personal", "one_size", "rules"))
+
+    def ahead_of(other: Mapping[str, Any]) -> dict[str, Any]:
+        caught = other["detection_at_budget_1"]
+        return value_at_least(personal["detection_at_budget_1"], min(1.0, round((caught or 0.0) + AHEAD_BY, 6)))
+
+    alarms, theirs = personal["alarms_per_week_at_95"], one["alarms_per_week_at_95"]
+    allowed = None if theirs is None else round(ALARMS_SHARE * (theirs + 0.1) - 0.1, 6)
+    fewer = {"met": alarms is not None, "figure": alarms} if allowed is None else value_at_most(alarms, allowed)
+    return {"ahead_of_one_size": ahead_of(one), "ahead_of_rules": ahead_of(rules), "alarms_per_week_at_95": fewer}
 
 
 def _generations(pool: Sequence[Measured], judged: Sequence[Measured], seed: int) -> dict[str, Any]:
@@ -170,14 +188,16 @@ HEAD = (
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Both pools, then every real home, as aligned columns."""
-    return f"{text_table(HEAD, _rows(result))}\n{bullets(_notes(result))}"
+    """Both pools, every real home, and what became of the targets, as aligned columns."""
+    goals = text_table(GOALS_HEAD, goal_rows(result["targets"]))
+    return "\n".join([text_table(HEAD, _rows(result)), goals, bullets(_notes(result))])
 
 
 def markdown(result: Mapping[str, Any], *, command: str | None = None) -> str:
     """The same in Markdown. ``command`` adds the line that says when, where and by which command it was measured."""
     line = [measured(f"{command} --seed {result['seed']}")] if command else []
-    return f"{markdown_table(HEAD, _rows(result))}\n{bullets([*_notes(result), *line])}"
+    goals = markdown_table(GOALS_HEAD, goal_rows(result["targets"]))
+    return "\n".join([markdown_table(HEAD, _rows(result)), goals, bullets([*_notes(result), *line])])
 
 
 def _rows(result: Mapping[str, Any]) -> Iterator[list[str]]:

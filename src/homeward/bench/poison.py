@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from homeward.bench.always_learn import AlwaysLearn
+from homeward.bench.goals import GOALS_HEAD, goal_rows, rate_at_least
 from homeward.bench.homes import LEARNING_DAYS, Household
 from homeward.bench.methods import Homeward, Method
 from homeward.bench.rates import rate, shown
@@ -26,6 +27,7 @@ SEED = 1000
 HOUSEHOLDS = 10
 TRIALS = 10
 BUDGET = 1.0
+LEAST_CAUGHT = 0.95
 LEARNERS = ("guard", "always_learn")
 
 
@@ -96,12 +98,22 @@ def measure(job: Job) -> Measured:
 
 def _result(homes: Sequence[Measured], seed: int) -> dict[str, Any]:
     pools = {"real": [home for home in homes if home.real], "simulated": [home for home in homes if not home.real]}
+    shown = {home.home: {"real": home.real, **_figures([home])} for home in homes}
+    pooled = {kind: _figures(pool) if pool else None for kind, pool in pools.items()}
     return {
-        "homes": {home.home: {"real": home.real, **_figures([home])} for home in homes},
-        "pooled": {kind: _figures(pool) if pool else None for kind, pool in pools.items()},
+        "homes": shown,
+        "pooled": pooled,
+        "targets": {
+            **{kind: _goals(pool) if pool else None for kind, pool in pooled.items()},
+            "homes": {name: _goals(home) for name, home in shown.items()},
+        },
         "reasons": {home.home: home.reason for home in homes if home.reason},
         "seed": seed,
     }
+
+
+def _goals(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {"guard": rate_at_least(figures, "guard", LEAST_CAUGHT)}
 
 
 def _figures(homes: Sequence[Measured]) -> dict[str, Any]:
@@ -128,14 +140,16 @@ HEAD = (
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """The pools and every home, as aligned columns."""
-    return f"{text_table(HEAD, _rows(result))}\n{bullets(_notes(result))}"
+    """The pools and every home, and what became of the target, as aligned columns."""
+    goals = text_table(GOALS_HEAD, goal_rows(result["targets"]))
+    return "\n".join([text_table(HEAD, _rows(result)), goals, bullets(_notes(result))])
 
 
 def markdown(result: Mapping[str, Any], *, command: str | None = None) -> str:
     """The same in Markdown. ``command`` adds the line that says when, where and by which command it was measured."""
     line = [measured(f"{command} --seed {result['seed']}")] if command else []
-    return f"{markdown_table(HEAD, _rows(result))}\n{bullets([*_notes(result), *line])}"
+    goals = markdown_table(GOALS_HEAD, goal_rows(result["targets"]))
+    return "\n".join([markdown_table(HEAD, _rows(result)), goals, bullets([*_notes(result), *line])])
 
 
 def _rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
