@@ -4,9 +4,9 @@ Every home of a folder, and every household of the simulated neighbourhood, is s
 guard, once for each budget, and through the peers beside it, with the same answers and the same injections. Figures
 start at midnight of the 15th active day.
 
-So that it ends in minutes, simulated households do less: intruders try them at one alarm a week only, thirty times a
-scenario; peers see them at that budget only; and the detectors from libraries, slow as they are, see the first ten of
-them, one of each kind, and meet intruders in recorded homes too at one alarm a week only.
+So that it ends in minutes, intruders and peers come to simulated households at one alarm a week only; the other
+budgets and the detectors from libraries, slow as they are, are for the first ten of them, one of each kind; and those
+detectors see recorded homes, too, at one alarm a week only.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ BUDGETS = (0.25, 1.0, 7.0)
 SEED = 1000
 
 DEFAULT_BUDGET = 1.0
-"""The budget at which simulated homes are tried, and whose readiness is told."""
+"""The budget at which everything is measured, and whose readiness is told."""
 
-SEEN_BY_DETECTORS = len(KINDS)
-"""So many simulated households, the first, go through the detectors from libraries too: one of each kind."""
+WHOLLY = len(KINDS)
+"""So many simulated households, the first, are measured at every budget, and by every detector: one of each kind."""
 
 NO_TRIALS = Plan(trials={}, reasons={})
 
@@ -168,13 +168,14 @@ def _real_jobs(
 
 
 def _simulated_jobs(households: int, budgets: Sequence[float], detectors: Sequence[str], seed: int) -> list[Job]:
+    default = [budget for budget in budgets if budget == DEFAULT_BUDGET]
     return [
         Job(
             residence=residence,
             guests=[neighbour],
-            budgets=budgets,
-            tried=[DEFAULT_BUDGET] if DEFAULT_BUDGET in budgets else [],
-            detectors=detectors if residence.number < SEEN_BY_DETECTORS else (),
+            budgets=budgets if residence.number < WHOLLY else default,
+            tried=default,
+            detectors=detectors if residence.number < WHOLLY else (),
             seed=seed,
             trials_per_week=1,
         )
@@ -195,16 +196,13 @@ def measure(job: Job) -> Measured | None:
         home, [guest.household() for guest in job.guests], seed=job.seed, trials_per_week=job.trials_per_week
     )
 
-    def alarmed(peer: Peer[Any], budget: float | None, planned: Plan = trials) -> Tally:
-        return _tally(home, Alarmed(home, peer, budget), planned, job.seed)
-
-    def briefly(budget: float) -> Plan:
-        return trials if budget == DEFAULT_BUDGET else NO_TRIALS
+    def alarmed(peer: Peer[Any], budget: float | None) -> Tally:
+        return _tally(home, Alarmed(home, peer, budget), trials, job.seed)
 
     peers = {"markov": {b: alarmed(MarkovChain(), b) for b in job.tried}}
     for name in job.detectors:
         make = DETECTORS[name].make
-        peers[name] = {b: alarmed(Featured(home, make(job.seed)), b, briefly(b)) for b in job.tried}
+        peers[name] = {b: alarmed(Featured(home, make(job.seed)), b) for b in job.tried if b == DEFAULT_BUDGET}
     about = {"real": home.real, "active_days": len(home.days), "events": home.rows, "weeks": round(home.weeks, 6)}
     return Measured(
         home=home.name,
@@ -293,10 +291,12 @@ def _reasons(measured: Sequence[Measured]) -> dict[str, Any]:
             reasons["pooled"][kind] = f"there is no {kind} home with at least {LEARNING_DAYS} active days"
     households = sum("kind" in one.about for one in measured)
     if households:
-        reasons["budgets"]["simulated"] = "simulated households meet intruders and peers at one alarm a week only"
-    slow = "so slow that it meets intruders at one alarm a week only"
-    if households > SEEN_BY_DETECTORS:
-        slow += f", and of the simulated households the first {SEEN_BY_DETECTORS}, one of each kind"
+        reasons["budgets"]["simulated"] = "intruders and peers come to simulated households at one alarm a week only"
+    if households > WHOLLY:
+        reasons["budgets"]["simulated"] += f", and the other budgets are for the first {WHOLLY}, one of each kind"
+    slow = "so slow that it is measured at one alarm a week only"
+    if households > WHOLLY:
+        slow += f", and of the simulated households in the first {WHOLLY}, one of each kind"
     reasons["peers"] = {name: library.missing or slow for name, library in DETECTORS.items()}
     return reasons
 
@@ -314,10 +314,11 @@ def _entry(one: Measured, tallies: Mapping[float, Tally]) -> dict[str, Any]:
 def _pool(measured: Sequence[Measured], budgets: Sequence[float]) -> dict[str, Any] | None:
     if not measured:
         return None
-    pooled = {budget: Tally() for budget in budgets}
-    for one in measured:
-        for budget, tally in one.guard.items():
-            pooled[budget].add(tally)
+    pooled: dict[float, Tally] = {}
+    for budget in budgets:
+        for one in measured:
+            if budget in one.guard:
+                pooled.setdefault(budget, Tally()).add(one.guard[budget])
     return {f"{budget:g}": tally.figures() for budget, tally in pooled.items()}
 
 

@@ -10,7 +10,7 @@ from sklearn.ensemble import IsolationForest as Scikits
 
 from homeward.bench.peers.features import Row
 
-MOST_ROWS = 50_000
+MOST_ROWS = 20_000
 """A forest is fitted on so many of the latest events; each tree draws only 256 of them."""
 
 
