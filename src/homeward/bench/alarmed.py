@@ -32,7 +32,7 @@ class Alarmed(Generic[Seen]):
     silent for the first fourteen active days; from then on its threshold, set anew after each visit, is the lowest
     that would have kept the budget on the stream so far (one alarm for each visit whose strangest event lies
     above). Without a budget what scores above 0.5 alarms. An incident interrupts when it opens, and again for each
-    guarded device that it reaches first, as the guard's do.
+    the first guarded device that it reaches, as the guard's do.
     """
 
     def __init__(self, home: Household, peer: Peer[Seen], budget: float | None) -> None:
@@ -93,7 +93,7 @@ class Alarmed(Generic[Seen]):
         if not is_open:
             self._incident, self._opened, self._reached = at.isoformat(), at, frozenset()
             self._hold(self._incident)
-        reaches = event.device in self._guarded and event.device not in self._reached
+        reaches = event.device in self._guarded and not self._reached
         if reaches:
             self._reached |= {event.device}
         self._joined = at

@@ -23,7 +23,7 @@ from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
 from homeward.core.settings import Device, Settings
-from homeward.core.vocabulary import DIAGNOSTIC
+from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -150,7 +150,8 @@ class Engine:
             self._run_deadlines(_time(at), effects)
         state.at = at
         if type(item) is Event:
-            if not self._event(item, at, effects):
+            entered = state.rules.entered
+            if not self._event(item, at, effects) and state.rules.entered is entered:
                 return effects
         elif isinstance(item, Change):
             effects += self._change(item)
@@ -259,18 +260,31 @@ class Engine:
 
     def _rule(self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect]) -> None:
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
+        incident = self._tell_rule(broken, device, seen.action, effects)
+        effects += self._hold(seen, 0, incident)
+
+    def _tell_rule(self, broken: tuple[str, str], device: Device, action: str, effects: list[Effect]) -> Incident:
         now = _time(self.state.at)
         name, why = broken
         incident = self._incidents.find_open("rule", name, device.name)
         if incident is None:
-            incident = self._open("rule", now, seen.device, seen.action)
+            incident = self._open("rule", now, device.name, action)
             incident.habit, incident.reason = name, why
-        news = self._incidents.join(incident, now)
-        effects += self._hold(seen, 0, incident)
-        if news:
-            effects.append(self._incidents.alarm(incident, seen.device, now))
-            evidence = Evidence(above=0, rule=True, guarded=seen.guarded)
+        if self._incidents.join(incident, now):
+            effects.append(self._incidents.alarm(incident, device.name, now))
+            evidence = Evidence(above=0, rule=True, guarded=is_guarded(device.type, device.role))
             effects += self._proportion.answer(incident, evidence, {*_words(device), f"rule:{name}"}, now)
+        return incident
+
+    def _enter(self, effects: list[Effect]) -> None:
+        """An entrance opened while the alarm was armed, and nobody has disarmed it in time."""
+        state = self.state.rules
+        due = rules.entry_due(state)
+        if due is not None and due <= self.state.at and state.entered is not None:
+            _, name, action = state.entered
+            state.entered = None
+            broken = ("entrance while armed", f"{name} {action} while the alarm is armed, and nobody disarmed it")
+            self._tell_rule(broken, self._devices.get(name) or Device(name=name), action, effects)
 
     def _hear(self, event: Event, at: int, effects: list[Effect]) -> None:
         """A device spoke; others of its source may have been silent for too long."""
@@ -278,7 +292,8 @@ class Engine:
         if profile.active_days != silence.days:
             silence.pass_day(profile.active_days, at // HALF_LIFE, self.settings.budget * SILENCE_SHARE)
         local = at + self.state.offset + self._block_offset
-        for quiet in silence.hear(profile.table, event.device, event.source, at, local):
+        away = profile.presence.residents not in {"", "home"}
+        for quiet in silence.hear(profile.table, event.device, event.source, at, local, away=away):
             if not self.state.backfill:
                 self._silent(quiet, effects)
 
@@ -369,6 +384,7 @@ class Engine:
             case "stand_down" | "undo":
                 return self._take_back(item)
             case "arm" | "disarm":
+                rules.disarm(state.rules)
                 state.rules.armed = item.command == "arm"
             case "backfill_begin" | "backfill_end":
                 state.backfill = item.command == "backfill_begin"
@@ -401,11 +417,13 @@ class Engine:
             effects += self._dropped(self._profile.drop_old(self.state.at))
             self._incidents.close_due(due)
             effects += self._leases.run_due(due)
+            self._enter(effects)
             self._deadline = self._find_deadline()
 
     def _find_deadline(self) -> datetime | None:
-        held = self._profile.held_until()
+        held, entry = self._profile.held_until(), rules.entry_due(self.state.rules)
         moments = (
+            None if entry is None else _time(entry),
             self._leases.next_deadline(),
             self._incidents.next_deadline(),
             None if held is None else _time(held),

@@ -27,7 +27,7 @@ class Incident:
     It closes 30 minutes after its last unusual event and at the latest six hours after its first. ``device``,
     ``action``, ``habit``, ``bits``, ``p_value`` and ``reason`` describe its strangest event; for blindness
     ``device`` is the subject that failed. ``events`` counts the unusual events that joined, ``alarms`` the
-    interruptions it caused, ``guarded`` names the guarded devices among their causes (each interrupts once), and
+    interruptions it caused, ``guarded`` names the guarded devices in it (the first of them interrupts), and
     ``leases`` the actions it led to. ``score`` (Q8 bits) is the strangest event's.
     """
 
@@ -97,18 +97,19 @@ class IncidentBook:
     def join(self, incident: Incident, now: datetime, guarded: str = "") -> bool:
         """Let an unusual event (of a guarded device, when named) join; whether it deserves an interruption.
 
-        The first does, and later each guarded device once: a decoy must not buy silence for the front door.
+        The first does, and so does later the first of a guarded device: a decoy must not buy silence for the front
+        door. A door and its lock are not told twice.
         """
         news = self.is_news(incident, guarded)
         incident.events += 1
         incident.updated = now
-        if guarded and news and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT:
+        if guarded and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT:
             incident.guarded.append(guarded)
         return news
 
     def is_news(self, incident: Incident, guarded: str = "") -> bool:
         """Whether an unusual event (of a guarded device, when named) would deserve an interruption."""
-        fresh = bool(guarded) and guarded not in incident.guarded and len(incident.guarded) < GUARDED_LIMIT
+        fresh = bool(guarded) and not incident.guarded
         return fresh or incident.alarms == 0
 
     def alarm(self, incident: Incident, device: str, now: datetime) -> Notify:

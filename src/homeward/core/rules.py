@@ -11,6 +11,9 @@ from homeward.core.vocabulary import is_guarded
 
 NAMES: Final = ("entrance while armed", "flood", "new client")
 
+ENTRY_DELAY_MS: Final = 45_000
+"""How long an entrance may be open before the alarm is disarmed (the longest entry time of EN 50131-1)."""
+
 FLOOD_CHANGES: Final = 30
 FLOOD_WINDOW_MS: Final = 60_000
 CLIENT_LIMIT: Final = 4_096
@@ -21,9 +24,11 @@ _OPENING: Final = frozenset({"open", "on", "unlock", "unlocked", "opened"})
 
 @dataclass(slots=True)
 class RulesState:
-    """``clients`` are the broker's clients seen so far; ``flood`` is by device when it changed last (at most 31)."""
+    """``clients`` are the broker's clients seen so far; ``flood`` is by device when it changed last (at most 31),
+    ``entered`` tells when (ms) which entrance did what while armed."""
 
     armed: bool = False
+    entered: tuple[int, str, str] | None = None
     clients: dict[str, int] = field(default_factory=dict)
     flood: dict[str, list[int]] = field(default_factory=dict)
 
@@ -37,16 +42,26 @@ def judge(state: RulesState, event: Event, device: Device, at: int) -> tuple[str
         broken = _new_client(state, event, at)
     elif device.role == "actuator" or is_guarded(device.type, device.role):
         broken = _flood(state, event, at)
-        if broken is None and state.armed and device.role == "entrance" and event.action in _OPENING:
-            broken = ("entrance while armed", f"{event.device} {event.action} while the alarm is armed")
+        if state.armed and state.entered is None and device.role == "entrance" and event.action in _OPENING:
+            state.entered = at, event.device, event.action
     return broken
+
+
+def entry_due(state: RulesState) -> int | None:
+    """When an entrance that opened while the alarm was armed becomes an alarm, if nobody disarms it."""
+    return None if state.entered is None else state.entered[0] + ENTRY_DELAY_MS
 
 
 def _note_alarm_panel(state: RulesState, action: str) -> None:
     if action.startswith("armed") or action == "arm":
         state.armed = True
     elif action in {"disarmed", "disarm"}:
-        state.armed = False
+        disarm(state)
+
+
+def disarm(state: RulesState) -> None:
+    """The alarm is disarmed, and who came in is welcome."""
+    state.armed, state.entered = False, None
 
 
 def _new_client(state: RulesState, event: Event, at: int) -> tuple[str, str] | None:

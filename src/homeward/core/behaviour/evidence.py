@@ -3,9 +3,9 @@
 Each habit enters by its own empirical tail, so that one that is always surprised does not drown the rest: an event's
 *strangeness* is the sum over habits of how rare their bits are (Fisher, 1925). Within a visit, what events are
 stranger than usual adds up from zero (the cumulative sum of Page, 1954): many small oddities make one. So does, apart
-from it, that somebody stirs while nobody is home. An event's score joins the three, each by its own tail; a visit's
-is that of its highest event. Habits and events depend on each other: what comes out is a score, no likelihood, and it
-is counted over visits to say what it means.
+from it, that somebody stirs while nobody is home; and apart again stands who acted, and from where. An event's score
+joins these, each by its own tail; a visit's is that of its highest event. Habits and events depend on each other:
+what comes out is a score, no likelihood, and it is counted over visits to say what it means.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from math import isqrt
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.calibration import Calibration, Tail
-from homeward.core.behaviour.habits import HABITS, WHO_IS_HOME
+from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHO, WHO_IS_HOME
 
 USUAL: Final = 8 << 8
 """What an event may be strange without being evidence (Q8): two bits for each of the four habits that every event
@@ -29,9 +29,10 @@ AT_HOME: Final = 1 << 8
 Bits = tuple[int, ...]
 """The surprise of an event by habit (Q8)."""
 
-REST, GUARDED, GATHERED, ABSENT = range(4)
-"""The parts of a visit: its strangest event of a guarded device, that of any other, the evidence, and the evidence
-that somebody stirs while nobody is home. Doors open when people come home: guarded devices say nothing about it."""
+REST, GUARDED, GATHERED, ABSENT, BY_WHOM = range(5)
+"""The parts of a visit: its strangest event of a guarded device, that of any other, the evidence, the evidence that
+somebody stirs while nobody is home, and the strangest actor or origin. Doors open when people come home: guarded
+devices say nothing about who is."""
 
 
 class Standing(NamedTuple):
@@ -40,6 +41,7 @@ class Standing(NamedTuple):
     strangeness: int
     gathered: int
     absent: int
+    by_whom: int
     score: int
 
 
@@ -56,11 +58,11 @@ class Evidence:
     """
 
     habits: tuple[list[Tail], list[Tail]] = field(default_factory=lambda: (_tails(len(HABITS)), _tails(len(HABITS))))
-    parts: list[Tail] = field(default_factory=lambda: _tails(4))
+    parts: list[Tail] = field(default_factory=lambda: _tails(5))
     visits: Calibration = field(default_factory=Calibration)
     gathered: int = 0
     absent: int = 0
-    most: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    most: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     score: int = 0
 
     def fork(self) -> Evidence:
@@ -78,13 +80,15 @@ class Evidence:
 
     def weigh(self, bits: Bits, rarities: Bits, guarded: bool) -> Standing:
         """Where the running visit stands with one event more; changes nothing."""
-        strangeness = sum(rarities) - rarities[WHO_IS_HOME]
+        strangeness = sum(rarities) - rarities[WHO_IS_HOME] - rarities[WHO] - rarities[FROM_WHERE]
+        by_whom = bits[WHO] + bits[FROM_WHERE]
         gathered = max(0, self.gathered + strangeness - USUAL)
         absent = self.absent if guarded else max(0, self.absent + bits[WHO_IS_HOME] - AT_HOME)
         parts = self.parts
         own, together = parts[guarded].rarity(strangeness), parts[GATHERED].rarity(gathered)
-        away = parts[ABSENT].rarity(absent)
-        return Standing(strangeness, gathered, absent, isqrt(own * own + together * together + away * away))
+        away, who = parts[ABSENT].rarity(absent), parts[BY_WHOM].rarity(by_whom)
+        score = isqrt(own * own + together * together + away * away + who * who)
+        return Standing(strangeness, gathered, absent, by_whom, score)
 
     def note(self, bits: Bits, guarded: bool, standing: Standing) -> None:
         """Let an event take part in the running visit."""
@@ -93,12 +97,13 @@ class Evidence:
         self._move_on(guarded, standing)
 
     def _move_on(self, guarded: bool, standing: Standing) -> None:
-        strangeness, gathered, absent, score = standing
+        strangeness, gathered, absent, by_whom, score = standing
         self.gathered, self.absent = gathered, absent
         most = self.most
         most[guarded] = max(most[guarded], strangeness)
         most[GATHERED] = max(most[GATHERED], gathered)
         most[ABSENT] = max(most[ABSENT], absent)
+        most[BY_WHOM] = max(most[BY_WHOM], by_whom)
         self.score = max(self.score, score)
 
     def close(self) -> None:
@@ -110,7 +115,7 @@ class Evidence:
         self.settle()
 
     def _begin(self) -> None:
-        self.gathered, self.absent, self.score, self.most = 0, 0, 0, [0, 0, 0, 0]
+        self.gathered, self.absent, self.score, self.most = 0, 0, 0, [0, 0, 0, 0, 0]
 
     def tails(self) -> tuple[Tail, ...]:
         """All that is counted."""

@@ -68,6 +68,7 @@ class Silence:
     threshold: int | None = None
     slot: int = 0
     days: int = 0
+    away: bool = False
     spoke: dict[str, list[str]] = field(default_factory=dict)
 
     def fork(self) -> Silence:
@@ -89,12 +90,17 @@ class Silence:
         self.days = days
         self.threshold = self.records.threshold(per_week)
 
-    def hear(self, table: Table, device: str, source: str, at: int, local: int) -> list[Quiet]:
+    def hear(self, table: Table, device: str, source: str, at: int, local: int, *, away: bool = False) -> list[Quiet]:
         """Take note that a device spoke (``local`` is the place's own time in ms); the silences that became worth
-        telling when the last half-hour ended."""
+        telling when the last half-hour ended.
+
+        In half-hours in which everybody was ``away``, only what spoke is noted: an empty house is no broken one.
+        """
         slot, day = local // SLOT, self.days
         found = self._end_slot(table) if slot != self.slot and self.spoke else []
-        self.slot = slot
+        if slot != self.slot:
+            self.slot, self.away = slot, away
+        self.away = self.away and away
         heard = self.devices.get(device)
         if heard is None:
             if len(self.devices) >= LIMIT:
@@ -125,7 +131,7 @@ class Silence:
                     self._over(heard)
                 if len(speakers) > 1:
                     table.learn(_contexts(heard.key, part), ((SPOKE, WEIGHT),))
-            elif speakers:
+            elif speakers and not self.away:
                 quiet = self._stays_silent(table, name, heard, part)
                 if quiet:
                     found.append(quiet)
