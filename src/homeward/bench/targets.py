@@ -20,6 +20,9 @@ BUDGET = "1"
 POOL_ONLY = "0.25"
 """A budget at which a single home has too few alarms to be judged by."""
 
+DIGITS = 6
+"""Figures are compared as they are published: the interval of all of all ends at 1, not a rounding error below."""
+
 LEAST_WEEKS = 4.0
 LEAST_CHANCE = 0.01
 
@@ -60,7 +63,7 @@ def quiet_targets(result: Figures) -> dict[str, Any]:
 
 def _pooled_alarms(budget: float, figures: Figures) -> dict[str, Any]:
     allowed = budget * figures["weeks"]
-    return {"met": figures["alarms"] <= allowed, "figure": figures["alarms"], "at_most": round(allowed, 6)}
+    return {"met": figures["alarms"] <= allowed, "figure": figures["alarms"], "at_most": round(allowed, DIGITS)}
 
 
 def _alarms(budgets: Figures) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -71,24 +74,28 @@ def _alarms(budgets: Figures) -> Iterator[tuple[str, dict[str, Any]]]:
         weeks, alarms = figures["weeks"], figures["alarms"]
         chance = poisson_tail(float(budget) * weeks, alarms)
         enough = weeks >= LEAST_WEEKS
-        judged = {"met": chance >= LEAST_CHANCE if enough else None, "figure": alarms, "chance": round(chance, 6)}
+        judged = {
+            "met": chance >= LEAST_CHANCE if enough else None,
+            "figure": alarms,
+            "chance": round(chance, DIGITS),
+        }
         yield f"alarms_at_{budget}", judged | {"at_least": LEAST_CHANCE}
 
 
 def _rates(figures: Figures | None) -> dict[str, dict[str, Any]]:
     scenarios = figures["scenarios"] if figures else {}
     night = scenarios.get("night_entry")
-    least = {**LEAST, "decoy": max(0.0, round(night["rate"] - DECOY_COSTS, 6))} if night else LEAST
+    least = {**LEAST, "decoy": max(0.0, round(night["rate"] - DECOY_COSTS, DIGITS))} if night else LEAST
     judged = {name: _at_least(scenarios.get(name), bound) for name, bound in least.items()}
     return judged | {name: _at_most(scenarios.get(name), bound) for name, bound in MOST.items()}
 
 
 def _at_least(rate: Figures | None, bound: float) -> dict[str, Any]:
-    return _judged(rate, rate["high"] >= bound if rate else None) | {"at_least": bound}
+    return _judged(rate, round(rate["high"], DIGITS) >= bound if rate else None) | {"at_least": bound}
 
 
 def _at_most(rate: Figures | None, bound: float) -> dict[str, Any]:
-    return _judged(rate, rate["low"] <= bound if rate else None) | {"at_most": bound}
+    return _judged(rate, round(rate["low"], DIGITS) <= bound if rate else None) | {"at_most": bound}
 
 
 def _judged(rate: Figures | None, met: bool | None) -> dict[str, Any]:
@@ -123,12 +130,12 @@ def _against(peers: Figures, homes: Mapping[str, Figures]) -> dict[str, dict[str
 
 def _below(ours: Figures, theirs: Figures) -> Iterator[dict[str, Any]]:
     for scenario, rate in ours.items():
-        peers = theirs.get(scenario)
-        if not rate or not peers:
+        peer = theirs.get(scenario)
+        if not rate or not peer:
             continue
-        worse = rate["low"] > peers["rate"] if scenario == BENIGN else rate["high"] < peers["rate"]
-        if worse:
-            yield {"scenario": scenario, "figure": _rounded(peers["rate"]), "ours": _rounded(rate["rate"])}
+        low, high, peers = (round(figure, DIGITS) for figure in (rate["low"], rate["high"], peer["rate"]))
+        if low > peers if scenario == BENIGN else high < peers:
+            yield {"scenario": scenario, "figure": peers, "ours": _rounded(rate["rate"])}
 
 
 def _mean(figures: Figures) -> float | None:
@@ -136,4 +143,4 @@ def _mean(figures: Figures) -> float | None:
 
 
 def _rounded(figure: float | None) -> float | None:
-    return None if figure is None else round(figure, 6)
+    return None if figure is None else round(figure, DIGITS)
