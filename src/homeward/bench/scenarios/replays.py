@@ -104,6 +104,7 @@ class Homecoming:
 
     A homecoming is the event of an entrance that ends an absence, where somebody shows indoors within ten minutes.
     What measures the house (a meter, a climate sensor) is not repeated, and no state that a device is in already.
+    Whoever comes home to an armed alarm disarms it: an earlier homecoming without that is none for such a moment.
     """
 
     name = "homecoming"
@@ -111,7 +112,8 @@ class Homecoming:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         home = ground.home
-        people = {device.name for device in home.roles(*PEOPLE)}
+        self._panels = {device.name for device in home.devices.values() if device.type == "alarm"}
+        people = {device.name for device in home.roles(*PEOPLE)} | self._panels
         indoors = {device.name for device in home.roles(*INDOORS)}
         self._earlier: list[_Homecoming] = []
         for absence in ground.absences:
@@ -151,7 +153,10 @@ class Homecoming:
         """The same events from that moment on; none where the entrance, or all indoors, is in that state."""
         home, past = self._ground.home, self._ground.past
         before = home.index(starts)
-        states = {event.device: past.now(event.device, before) for event in events}
+        told = {event.device for event in events}
+        if any(self._is_armed(panel, before) for panel in self._panels - told):
+            return []
+        states = {name: past.now(name, before) for name in told}
         steps: list[Step] = []
         for event in events:
             shown: Shown = (event.action, event.value)
@@ -162,6 +167,10 @@ class Homecoming:
             return []
         indoors = {device.name for device in home.roles(*INDOORS)}
         return steps if any(step.device in indoors and step.action not in ENDINGS for step in steps) else []
+
+    def _is_armed(self, panel: str, before: int) -> bool:
+        now = self._ground.past.now(panel, before)
+        return now is not None and now[0].startswith("armed")
 
 
 def shares_a_kind(home: Household, other: Household) -> bool:
