@@ -26,6 +26,9 @@ __all__ = ["HOUSEHOLDS", "SEED", "markdown", "run", "table"]
 SEED = 1000
 HOUSEHOLDS = 10
 TRIALS = 10
+SIMULATED_TRIALS = 5
+"""Attackers in each simulated household, of which there are more than recorded ones."""
+
 BUDGET = 1.0
 LEAST_CAUGHT = 0.95
 LEARNERS = ("guard", "always_learn")
@@ -56,20 +59,24 @@ def run(
     *,
     seed: int = SEED,
     households: int = HOUSEHOLDS,
-    trials: int = TRIALS,
+    trials: int | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Measure every recorded home with an entrance and at least 14 active days, and so many simulated households.
 
     The answer is a pure function of the data, the seed, ``households`` and ``trials`` (attackers in each home, who
-    begin on different nights); ``workers`` (processes) and ``progress`` change nothing in it.
+    begin on different nights; by default ten, in simulated ones five); ``workers`` (processes) and ``progress``
+    change nothing in it.
 
     Raises:
         FileError: a file of the folder cannot be read.
     """
-    places = [*recorded(data, _suits), *simulated(seed, households)]
-    jobs = [(place.name, Job(residence=place, seed=seed, trials=trials)) for place in places]
+    jobs = [
+        (place.name, Job(residence=place, seed=seed, trials=trials or most))
+        for places, most in ((recorded(data, _suits), TRIALS), (simulated(seed, households), SIMULATED_TRIALS))
+        for place in places
+    ]
     return _result(in_parallel(measure, jobs, workers=workers, progress=progress), seed)
 
 
