@@ -48,6 +48,7 @@ def test_a_home_that_catches_all_meets_every_target() -> None:
 
 def test_a_pool_may_have_no_alarm_more_than_its_budget() -> None:
     assert targets(home(alarms=10))["real"]["alarms_at_1"] == {"met": True, "figure": 10, "at_most": 10.0}
+    assert targets(home(alarms=3, weeks=0.428571))["real"]["alarms_at_7"]["met"] is True  # of three days
     judged = targets(home(alarms=11))
     assert judged["real"]["alarms_at_1"]["met"] is False
     assert judged["homes"]["x"]["alarms_at_1"]["met"] is True  # chance alone gives 11 for 10 often enough
