@@ -28,9 +28,10 @@ from homeward.core import rules
 from homeward.core.behaviour.evidence import Evidence
 from homeward.core.behaviour.profile import Observation, ProfileState
 from homeward.core.behaviour.table import Table
-from homeward.core.engine import EPOCH, MILLISECOND, Engine, EngineState
+from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Tick
+from homeward.core.local_time import milliseconds
 from homeward.core.settings import Device, Settings
 
 WEEKS: Final = 26
@@ -166,7 +167,7 @@ class OneSize:
         score = self._profile.heard()
         if score is not None and score >= ONE_SIZE_LEVELS[0] * 256:
             self._marks.append(Mark(event.at, event.device, score / 256))
-        at = (event.at - EPOCH) // MILLISECOND
+        at = milliseconds(event.at)
         if rules.judge(self._rules, event, self._devices.get(event.device) or Device(name=event.device), at):
             self._marks.append(Mark(event.at, event.device, inf))
         return ()

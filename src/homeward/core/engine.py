@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeward.core import rules
 from homeward.core.behaviour.habits import HABITS
@@ -22,16 +21,9 @@ from homeward.core.event import Event, is_name
 from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
+from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
-
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND: Final = timedelta(milliseconds=1)
-LAST_MS: Final = (datetime(9000, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND
-"""Past this the calendar ends too soon for deadlines: the guard's clock stands still."""
-
-AHEAD_MS: Final = 5_000
-"""How far a source's clock may run ahead of the guard's."""
 
 SILENCE_SHARE: Final = 0.1
 """The share of the budget that is for devices that fall silent."""
@@ -73,8 +65,6 @@ class Engine:
     def __init__(self, state: EngineState | None = None) -> None:
         self.state = EngineState() if state is None else state
         self._incidents = IncidentBook(self.state.incidents)
-        self._block = -1
-        self._block_offset = 0
         self._adopt(self.state.settings)
         self._deadline = self._find_deadline()
 
@@ -107,7 +97,7 @@ class Engine:
     @property
     def now(self) -> datetime | None:
         """The largest ``at`` seen."""
-        return _time(self.state.at) if self.state.at else None
+        return moment(self.state.at) if self.state.at else None
 
     def fork(self) -> Engine:
         """An engine that goes on from here for a what-if; this one must not move on while the fork is in use.
@@ -126,7 +116,7 @@ class Engine:
         days = self._profile.days_to_go()
         if days == 0 and profile.ready_at is not None:
             note = f"watching, at most {_alarms(self.settings.budget)} a week"
-            return Readiness(ready=True, since=_time(profile.ready_at), days_to_go=0, note=note)
+            return Readiness(ready=True, since=moment(profile.ready_at), days_to_go=0, note=note)
         if days is None:
             return Readiness(ready=False, since=None, days_to_go=None, note="learning, nothing seen yet")
         note = f"learning, about {days} day{'' if days == 1 else 's'} to go"
@@ -137,17 +127,17 @@ class Engine:
         visit = self.state.profile.visit_ends
         if visit is None:
             return self._deadline
-        ends = _time(visit)
+        ends = moment(visit)
         return ends if self._deadline is None else min(ends, self._deadline)
 
     def handle(self, item: Input) -> list[Effect]:
         """Run every deadline up to ``item.at``, then take the input in. Effects come in the order of their time."""
         state = self.state
-        at = max(min(_milliseconds(item.at), LAST_MS), state.at)
+        at = max(min(milliseconds(item.at), LAST_MS), state.at)
         effects: list[Effect] = []
         visit = state.profile.visit_ends
         if self._deadline is not None or (visit is not None and visit <= at):
-            self._run_deadlines(_time(at), effects)
+            self._run_deadlines(moment(at), effects)
         state.at = at
         if type(item) is Event:
             entered = state.rules.entered
@@ -158,7 +148,7 @@ class Engine:
         elif isinstance(item, Feedback):
             effects += self._feedback(item)
         elif isinstance(item, Outcome):
-            effects += self._leases.outcome(item, _time(at))
+            effects += self._leases.outcome(item, moment(at))
         elif isinstance(item, Health):
             effects += self._health(item)
         elif isinstance(item, Forgotten | Tick):
@@ -174,7 +164,7 @@ class Engine:
         if not (is_name(event.device) and is_name(event.action)):
             self._count("refused_name")
             return False
-        if event.device in state.leases.words and self._leases.note(event, _time(at)):
+        if event.device in state.leases.words and self._leases.note(event, moment(at)):
             self._count("echo")
             return False
         if event.action in DIAGNOSTIC:
@@ -216,23 +206,16 @@ class Engine:
         """Local time (ms) for habits: the source's claim where plausible, the guard's clock otherwise."""
         wall = at + self.state.offset
         if event.happened is not None:
-            claimed = _milliseconds(event.happened)
-            if event.happened.tzinfo is not None and wall - self._delay <= claimed <= wall + AHEAD_MS:
-                wall = claimed
-            else:
+            claimed = self._clock.believed(event.happened, wall)
+            if claimed is None:
                 self._count("bad_clock")
-        block = wall // 900_000  # every zone changes its offset on a quarter of an hour
-        if block != self._block:
-            try:
-                offset = _time(block * 900_000).astimezone(self._zone).utcoffset() or timedelta(0)
-            except (OverflowError, ValueError):
-                offset = timedelta(0)
-            self._block, self._block_offset = block, offset // MILLISECOND
-        return wall + self._block_offset
+            else:
+                wall = claimed
+        return self._clock.local(wall)
 
     def _day(self) -> int:
         """The number of the day: it begins at the zone's midnight, but no claim and no jump of a clock moves it."""
-        return (self.state.at + self._block_offset) // DAY
+        return (self.state.at + self._clock.offset) // DAY
 
     def _note_young(self, event: Event, at: int) -> None:
         profile = self.state.profile
@@ -244,7 +227,7 @@ class Engine:
 
     def _unusual(self, device: Device, seen: Observation, assessed: Assessment, effects: list[Effect]) -> None:
         """An event above the owner's threshold: tell it once, hold it back, and answer in proportion."""
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         incident = self._unusual_incident(seen, now)
         if incident.answer is not None and self._incidents.is_news(incident, seen.device if seen.guarded else ""):
             incident.closed = now  # what interrupts now needs an answer of its own
@@ -264,7 +247,7 @@ class Engine:
         effects += self._hold(seen, 0, incident)
 
     def _tell_rule(self, broken: tuple[str, str], device: Device, action: str, effects: list[Effect]) -> Incident:
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         name, why = broken
         incident = self._incidents.find_open("rule", name, device.name)
         if incident is None:
@@ -291,7 +274,7 @@ class Engine:
         silence, profile = self.state.silence, self.state.profile
         if profile.active_days != silence.days:
             silence.pass_day(profile.active_days, at // HALF_LIFE, self.settings.budget * SILENCE_SHARE)
-        local = at + self.state.offset + self._block_offset
+        local = at + self.state.offset + self._clock.offset
         away = profile.presence.residents not in {"", "home"}
         for quiet in silence.hear(profile.table, event.device, event.source, at, local, away=away):
             if not self.state.backfill:
@@ -299,7 +282,7 @@ class Engine:
 
     def _silent(self, quiet: Quiet, effects: list[Effect]) -> None:
         """A silence to be told: devices that fall silent together are told once."""
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         incident = self._incidents.find_open("silent") or self._open("silent", now, quiet.device)
         if quiet.excess >= incident.score:
             incident.score, incident.device = quiet.excess, quiet.device
@@ -312,7 +295,7 @@ class Engine:
 
     def _put_on_record(self, seen: Observation, assessed: Assessment) -> None:
         """An event that is remarkable but below the owner's threshold: an entry on the page, and no more."""
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         incident = self._unusual_incident(seen, now)
         self._describe(incident, seen, assessed)
         self._incidents.join(incident, now)
@@ -369,7 +352,7 @@ class Engine:
         ]
         for lease in self._leases.open():
             if lease.action.incident == incident.id:
-                effects += self._leases.take_back(lease, _time(self.state.at), "the owner said: that was me")
+                effects += self._leases.take_back(lease, moment(self.state.at), "the owner said: that was me")
         return effects
 
     def _change(self, item: Change) -> list[Effect]:
@@ -393,7 +376,7 @@ class Engine:
         return []
 
     def _take_back(self, item: Change) -> list[Effect]:
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         everything = item.command == "stand_down"
         chosen = [lease for lease in self._leases.open() if everything or lease.action.id == item.target]
         if not chosen and not everything:
@@ -402,7 +385,7 @@ class Engine:
         return [effect for lease in chosen for effect in self._leases.take_back(lease, now, why)]
 
     def _health(self, item: Health) -> list[Effect]:
-        now = _time(self.state.at)
+        now = moment(self.state.at)
         if item.offset_ms is not None:
             self.state.offset = max(-LAST_MS, min(item.offset_ms, LAST_MS))
         return note_health(item, now, self._incidents, self._leases)
@@ -412,7 +395,7 @@ class Engine:
     def _run_deadlines(self, at: datetime, effects: list[Effect]) -> None:
         """Every deadline up to a moment, in order, each stamped with its own time."""
         while (due := self.next_deadline()) is not None and due <= at:
-            self.state.at = max(self.state.at, (due - EPOCH) // MILLISECOND)
+            self.state.at = max(self.state.at, milliseconds(due))
             self._profile.pass_time(self.state.at)
             effects += self._dropped(self._profile.drop_old(self.state.at))
             self._incidents.close_due(due)
@@ -423,25 +406,22 @@ class Engine:
     def _find_deadline(self) -> datetime | None:
         held, entry = self._profile.held_until(), rules.entry_due(self.state.rules)
         moments = (
-            None if entry is None else _time(entry),
+            None if entry is None else moment(entry),
             self._leases.next_deadline(),
             self._incidents.next_deadline(),
-            None if held is None else _time(held),
+            None if held is None else moment(held),
         )
-        return min((moment for moment in moments if moment is not None), default=None)
+        return min((one for one in moments if one is not None), default=None)
 
     def _adopt(self, settings: Settings) -> None:
         self._devices = {device.name: device for device in settings.devices}
-        delay = settings.happened_delay_minutes
-        self._delay = int(min(delay, 1_440.0) * 60_000) if delay > 0 else 0  # NaN is no delay
-        self._zone = _zone(settings.timezone)
-        self._block = -1
+        self._clock = LocalClock(settings.timezone, settings.happened_delay_minutes)
         self._profile = Profile(self.state.profile, settings.devices, settings.budget * (1 - SILENCE_SHARE))
         self._leases = LeaseBook(self.state.leases)
         self._proportion = Proportion(settings.responses, self._devices, self._leases)
 
     def _record(self, kind: str, subject: str, detail: str) -> Record:
-        return Record(at=_time(self.state.at), kind=kind, subject=subject, detail=detail)
+        return Record(at=moment(self.state.at), kind=kind, subject=subject, detail=detail)
 
     def _count(self, name: str, times: int = 1) -> None:
         self.state.counters[name] = self.state.counters.get(name, 0) + times
@@ -454,25 +434,6 @@ def _name(name: str | None) -> str:
 
 def _words(device: Device) -> set[str]:
     return {device.name, device.type, device.role}
-
-
-def _milliseconds(moment: datetime) -> int:
-    """Since 1970; a time without a zone is read as UTC."""
-    try:
-        return (moment - EPOCH) // MILLISECOND
-    except TypeError:
-        return (moment.replace(tzinfo=UTC) - EPOCH) // MILLISECOND
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
-def _time(milliseconds: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _alarms(budget: float) -> str:
