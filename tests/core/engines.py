@@ -12,7 +12,8 @@ from tests.strategies import HOME, START
 from homeward.core.effects import Apply, Effect
 from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
-from homeward.core.inputs import Change, Input, Outcome
+from homeward.core.inputs import Change, Input, Outcome, Tick
+from homeward.core.rules import ENTRY_DELAY_MS
 from homeward.core.settings import Settings
 
 
@@ -41,9 +42,11 @@ def folded(engine: Engine, items: Iterable[Input]) -> list[Effect]:
 
 def siren_howling(at: datetime = START) -> tuple[Engine, str]:
     """An engine in which the front door, opened while armed, made the siren howl for ten minutes."""
-    engine = begun(at=at)
-    engine.handle(Change(at=at, version="0.1.0", command="arm"))
-    effects = engine.handle(Event(id="", source="mqtt", at=at, device="front door", action="open"))
+    before = at - timedelta(milliseconds=ENTRY_DELAY_MS)
+    engine = begun(at=before)
+    engine.handle(Change(at=before, version="0.1.0", command="arm"))
+    engine.handle(Event(id="", source="mqtt", at=before, device="front door", action="open"))
+    effects = engine.handle(Tick(at=at))
     (lease,) = [
         effect.action.id for effect in effects if isinstance(effect, Apply) and effect.action.device == "siren"
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS, RAREST, Calibration
+from homeward.core.behaviour.calibration import BUCKET_SHIFT, MIN_DAYS, MIN_VISITS, RAREST, Calibration, Tail
 from homeward.core.behaviour.table import BITS_CAP, WEIGHT
 
 HIGHEST = 4 * BITS_CAP
@@ -18,7 +20,7 @@ BUDGETS = st.one_of(st.floats(0.01, 50), st.sampled_from([0.1, 1.0, 7.0]))
 def seen(visits: list[int], days: int = 30) -> Calibration:
     calibration = Calibration()
     for score in visits:
-        calibration.add_visit(score)
+        calibration.add(score)
     for _ in range(days):
         calibration.add_day()
     return calibration
@@ -111,3 +113,70 @@ def test_a_score_within_the_past_is_no_alarm_where_the_budget_allows_not_even_on
 
 def test_a_visit_weighs_what_an_event_weighs() -> None:
     assert seen([1], 1) == Calibration(counts={0: WEIGHT}, n=WEIGHT, days=WEIGHT)
+
+
+# How rare: what habits and the parts of visits are counted by
+
+
+def settled(scores: list[int]) -> Tail:
+    tail = Tail()
+    for score in scores:
+        tail.add(score)
+    tail.settle()
+    return tail
+
+
+PAST = st.lists(SCORES, min_size=1, max_size=100)
+
+
+@given(PAST, SCORES, SCORES)
+def test_a_higher_score_is_never_less_rare(past: list[int], one: int, other: int) -> None:
+    tail = settled(past)
+    assert 0 <= tail.rarity(min(one, other)) <= tail.rarity(max(one, other))
+
+
+@given(PAST, st.integers(0, 200))
+def test_within_the_past_how_rare_is_the_share_that_was_at_least_as_high(past: list[int], place: int) -> None:
+    tail, score = settled(past), past[place % len(past)]
+    at_least = sum(other >> BUCKET_SHIFT >= score >> BUCKET_SHIFT for other in past)
+    assert tail.rarity(score) / 256 == pytest.approx(math.log2((len(past) + 1) / (at_least + 1)), abs=0.02)
+
+
+@given(PAST, st.integers(1, 1_000))
+def test_beyond_the_largest_each_bucket_is_rarer_by_the_same(past: list[int], buckets: int) -> None:
+    tail, largest = settled(past), max(past) >> BUCKET_SHIFT
+    at_edge = tail.rarity(largest << BUCKET_SHIFT)
+    step = tail.rarity(largest + 1 << BUCKET_SHIFT) - at_edge
+    assert step > 0
+    assert tail.rarity(largest + buckets << BUCKET_SHIFT) == at_edge + buckets * step
+
+
+@given(PAST, PAST, SCORES)
+def test_what_is_judged_by_does_not_move_until_it_is_settled(past: list[int], since: list[int], score: int) -> None:
+    tail = settled(past)
+    before = tail.rarity(score)
+    for other in since:
+        tail.add(other)
+    tail.fade(1)
+    assert tail.rarity(score) == before
+    tail.settle()
+    faded = settled(past + since)
+    faded.fade(1)
+    faded.settle()
+    assert tail.rarity(score) == faded.rarity(score)
+
+
+def test_nothing_is_rare_to_who_has_seen_nothing() -> None:
+    assert Tail().rarity(HIGHEST) == settled([]).rarity(HIGHEST) == 0
+
+
+@given(PAST, PAST)
+def test_a_fork_of_a_tail_goes_on_by_itself(past: list[int], since: list[int]) -> None:
+    tail, alike = settled(past), settled(past)
+    twin = tail.fork()
+    assert twin == tail
+    for other in since:
+        twin.add(other)
+    twin.settle()
+    twin.fade(3)
+    assert tail == alike

@@ -7,18 +7,23 @@ from hypothesis import strategies as st
 from tests.strategies import hostile_text
 
 from homeward.core.behaviour.habits import (
+    AMOUNT_CELLS,
+    AMOUNTS,
     FIELDS,
     HABITS,
     LINE_CELLS,
     PAUSES,
     RING_CELLS,
+    UNKNOWN,
+    WHAT_NEXT,
+    amount_bucket,
     contexts,
     name_key,
     pause_bucket,
 )
 from homeward.core.behaviour.table import WEIGHT
 
-KEYS = st.lists(st.integers(0, (1 << 60) - 1), min_size=len(FIELDS), max_size=len(FIELDS))
+KEYS = st.lists(st.integers(1, (1 << 60) - 1), min_size=len(FIELDS), max_size=len(FIELDS))
 
 
 def test_a_name_has_the_same_key_on_every_machine() -> None:
@@ -53,18 +58,59 @@ def test_buckets_of_pauses_are_half_octaves() -> None:
     assert pause_bucket(40 * 86_400_000) == PAUSES - 1
 
 
+SAID = tuple(0 for _ in HABITS)
+"""A symbol for every habit."""
+
+
 @given(KEYS)
 def test_every_context_has_a_key_of_its_own(fields: list[int]) -> None:
-    found = contexts(fields)
+    found = contexts(fields, SAID)
     assert [len(keys) for keys in found] == [len(habit.given) for habit in HABITS]
     keys = [key for of_habit in found for key in of_habit]
     assert len(set(keys)) == len(keys)
 
 
+@given(KEYS, st.sampled_from(range(len(FIELDS))))
+def test_a_context_with_a_field_that_is_unknown_is_left_out_and_no_other(fields: list[int], unknown: int) -> None:
+    known, fields[unknown] = contexts(fields, SAID), 0
+    for habit, before, after in zip(HABITS, known, contexts(fields, SAID), strict=True):
+        given = zip(habit.given, before, strict=True)
+        assert after == tuple(key for names, key in given if FIELDS[unknown] not in names)
+
+
+@given(KEYS, st.sampled_from(range(len(HABITS))))
+def test_a_habit_whose_symbol_is_unknown_asks_nothing(fields: list[int], habit: int) -> None:
+    silent = tuple(UNKNOWN if number == habit else 0 for number in range(len(HABITS)))
+    assert [keys == () for keys in contexts(fields, silent)] == [number == habit for number in range(len(HABITS))]
+
+
 def test_the_last_two_things_are_told_apart_from_the_same_two_in_the_other_order() -> None:
     one, other = name_key("a"), name_key("b")
-    fields = [0] * len(FIELDS)
+    fields = [1] * len(FIELDS)
     turned = list(fields)
     fields[FIELDS.index("previous")], fields[FIELDS.index("before")] = one, other
     turned[FIELDS.index("previous")], turned[FIELDS.index("before")] = other, one
-    assert contexts(fields)[0][2] != contexts(turned)[0][2]
+    level = HABITS[WHAT_NEXT].given.index(("previous", "before"))
+    assert contexts(fields, SAID)[WHAT_NEXT][level] != contexts(turned, SAID)[WHAT_NEXT][level]
+
+
+def test_every_field_that_a_habit_names_is_one() -> None:
+    assert {name for habit in HABITS for names in habit.given for name in names} <= set(FIELDS)
+
+
+@given(st.floats(allow_nan=False), st.floats(allow_nan=False))
+def test_a_larger_amount_never_has_a_smaller_bucket(one: float, other: float) -> None:
+    small, large = sorted((one, other))
+    assert 0 <= amount_bucket(small) <= amount_bucket(large) < AMOUNTS
+
+
+def test_buckets_of_amounts_are_half_octaves_on_both_sides_of_nothing() -> None:
+    nothing = amount_bucket(0.0)
+    assert [amount_bucket(value) - nothing for value in (0.01, 1, 2, 4, 8)] == [0, 13, 15, 17, 19]
+    assert [amount_bucket(-value) - nothing for value in (0.01, 1, 2, 4, 8)] == [0, -13, -15, -17, -19]
+    assert amount_bucket(float("inf")) == amount_bucket(1e6) == AMOUNTS - 1
+
+
+def test_neighbouring_amounts_share_what_one_event_weighs() -> None:
+    assert all(sum(weight for _, weight in cells) == WEIGHT for cells in AMOUNT_CELLS)
+    assert all(0 <= symbol < AMOUNTS for cells in AMOUNT_CELLS for symbol, _ in cells)

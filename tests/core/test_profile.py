@@ -7,15 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
-import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.scenarios.story import HOME, Story, alarms
 
-from homeward.core.behaviour.profile import DAY, HELD_LIMIT, MINUTE, Observation, Profile, ProfileState
+from homeward.core.behaviour.observation import Observation
+from homeward.core.behaviour.profile import DAY, HELD_LIMIT, MINUTE, Profile, ProfileState
 from homeward.core.behaviour.table import WEIGHT
-from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
 from homeward.core.inputs import Change
 from homeward.core.settings import Device
@@ -53,7 +52,7 @@ def most(rate: float) -> int:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_home_in_which_nothing_changes_alarms_within_its_budget_and_a_night_entry_is_found(seed: int) -> None:
     story = Story(seed=seed)
-    weeks = 12
+    weeks = 8
     story.ordinary_days(28)
     said = story.ordinary_days(7 * weeks)
     assert len(alarms(said)) <= most(weeks * HOME.budget)
@@ -61,12 +60,14 @@ def test_a_home_in_which_nothing_changes_alarms_within_its_budget_and_a_night_en
 
 
 def test_a_smaller_budget_never_means_more_alarms() -> None:
-    heard = []
+    taught, heard = Story(), []
+    taught.ordinary_days(28)
     for budget in (0.25, 1.0, 7.0):
-        story = Story(home=replace(HOME, budget=budget))
-        story.ordinary_days(28)
-        heard.append(len(alarms(story.ordinary_days(56))))
+        story = taught.twin()
+        story.settles(home=replace(HOME, budget=budget))
+        heard.append(len(alarms(story.ordinary_days(28))))
     assert heard == sorted(heard)
+    assert heard[0] < heard[-1]
 
 
 MOMENTS = st.lists(
@@ -107,10 +108,12 @@ def test_to_observe_and_to_assess_counts_nothing(moments: list[tuple[str, str, i
 def test_what_has_been_learned_is_less_strange() -> None:
     guard = profile()
     seen = see(guard)
-    before = guard.assess(seen).score
+    before = guard.assess(seen).bits
     for _ in range(20):
         guard.learn(seen)
-    assert guard.assess(seen).score < before
+    after = guard.assess(seen).bits
+    assert all(now < then for now, then in zip(after, before, strict=True) if then)
+    assert sum(after) < sum(before) / 4
 
 
 def test_at_most_1024_observations_are_held_and_the_oldest_are_dropped() -> None:
@@ -193,14 +196,14 @@ def test_claims_on_both_sides_of_midnight_do_not_make_more_days_than_there_are()
     """The budget runs on the guard's own days: more days would mean more alarms that are allowed."""
     story = Story()
     story.history(weeks=1)
-    before = story.engine.state.profile.watches[0].calibration.days
+    before = story.engine.state.profile.evidence.visits.days
     story.at("00:05")
     for number in range(400):
         story.now += timedelta(milliseconds=10)
         yesterday = number // 10 % 2
         happened = story.now - timedelta(minutes=8 * yesterday)
         story.give(Event(id="", source="mqtt", at=story.now, happened=happened, device="hall motion", action="on"))
-    assert story.engine.state.profile.watches[0].calibration.days == before + WEIGHT
+    assert story.engine.state.profile.evidence.visits.days == before + WEIGHT
 
 
 def test_counts_halve_every_eight_weeks() -> None:
@@ -216,17 +219,16 @@ def test_counts_halve_every_eight_weeks() -> None:
     assert guard.state.table.weight(key, seen.symbols[0]) == WEIGHT // 2
 
 
-@settings(max_examples=8)
-@given(st.integers(0, 13), st.integers(0, 1_000))
-def test_an_engine_read_back_from_its_state_goes_on_as_if_nothing_had_been(day: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_engine_read_back_from_its_state_goes_on_as_if_nothing_had_been(seed: int) -> None:
     one, other = Story(seed=seed), Story(seed=seed)
-    for number in range(14):
+    for day in range(15):
         assert one.ordinary_days(1) == other.ordinary_days(1)
-        if number == day:
-            written = msgspec.msgpack.encode(other.engine.state)
-            other.engine = Engine(msgspec.msgpack.decode(written, type=EngineState))
-    assert one.intruder() == other.intruder()
-    assert one.engine.state == other.engine.state
+        if day % 3 == 2:  # in the middle of a visit
+            assert one.sees("hall motion", "on") == other.sees("hall motion", "on")
+        other = other.twin()
+    assert one.intruder() == other.twin().intruder() != []
+    assert one.ordinary_days(1) == other.ordinary_days(1)
 
 
 def test_days_to_go_count_down_to_nothing() -> None:
@@ -264,6 +266,6 @@ def test_across_visits_what_was_held_is_context_so_that_a_holiday_is_judged_once
     guard = profile()
     see(guard, "motion", "on", NOON)
     back = see(guard, "door", "on", NOON + 8 * 86_400_000)
-    guard.note_visit(back.at, 8, 0, guarded=True)
+    guard.note_visit(back, guard.assess(back), 8)
     guard.hold(back, 0, "i1", 8)
     assert see(guard, "motion", "on", back.at + 1_000).previous == "door on"

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.core.behaviour.habits import HABITS
-from homeward.core.behaviour.profile import DAY, MINUTE, WHAT_NEXT, WHEN, Observation, Profile, ProfileState
+from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHAT_NEXT, WHEN, WHO, WHO_IS_HOME
+from homeward.core.behaviour.observation import Observation
+from homeward.core.behaviour.profile import DAY, MINUTE, Profile, ProfileState
 from homeward.core.behaviour.reason import reason
+from homeward.core.settings import Device
 
 BEGIN = 20_000 * DAY
 
@@ -63,18 +65,50 @@ def test_what_next_says_what_it_never_followed() -> None:
     assert reason(profile.state.table, unseen, WHAT_NEXT) == "door shut: never seen here before"
 
 
+def told(
+    profile: Profile, minute: int, person: str = "", origin: str = "", value: float | None = None
+) -> Observation:
+    at = BEGIN + minute * MINUTE
+    return profile.observe("lock", "unlock", at, at, person=person, origin=origin, value=value)
+
+
+def test_who_and_from_where_tell_a_stranger_from_somebody_who_seldom_does_this() -> None:
+    profile = taught([])
+    for minute in range(3):
+        profile.learn(told(profile, minute, person="person:ada", origin="phone"))
+    known, stranger = told(profile, 4, "person:ada", "phone"), told(profile, 5, "person:eve", "laptop")
+    table = profile.state.table
+    assert reason(table, known, WHO) == "lock unlock by person:ada: seldom with this device (3 times)"
+    assert reason(table, stranger, WHO) == "lock unlock by person:eve: never seen here before"
+    assert reason(table, known, FROM_WHERE) == "lock unlock from phone: seldom with this device (3 times)"
+    assert reason(table, stranger, FROM_WHERE) == "lock unlock from laptop: never seen here before"
+
+
+def test_who_is_home_says_who() -> None:
+    profile = taught([])
+    profile.note_presence(Device(name="family", type="residents"), "away", BEGIN)
+    seen = see(profile, "hall", "on", 1)
+    assert reason(profile.state.table, seen, WHO_IS_HOME) == "hall on while the house is away: unusual for it"
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("cd"), st.integers(0, 1439)), max_size=20),
     st.integers(0, 1439),
-    st.integers(0, len(HABITS) - 1),
+    st.sampled_from([(), ("person:ada", "phone", 21.5)]),
 )
-def test_every_habit_always_has_a_reason_in_one_line(
-    times: list[tuple[str, str, int]], minute: int, habit: int
+def test_every_habit_that_says_something_has_a_reason_in_one_line(
+    times: list[tuple[str, str, int]], minute: int, about: tuple[str, str, float] | tuple[()]
 ) -> None:
     profile = taught(sorted(times, key=lambda each: each[2]))
-    said = reason(profile.state.table, see(profile, "a", "c", 1440 + minute), habit)
-    assert said.startswith("a c")
-    assert "\n" not in said
+    if about:
+        profile.note_presence(Device(name="family", type="residents"), "away", BEGIN)
+    seen = told(profile, 1440 + minute, *about)
+    asked = [habit for habit, keys in enumerate(seen.contexts) if keys]
+    assert len(asked) == (len(HABITS) if about else 4)
+    for habit in asked:
+        said = reason(profile.state.table, seen, habit)
+        assert said.startswith("lock unlock")
+        assert "\n" not in said
 
 
 def test_a_habit_that_is_none_has_no_reason() -> None:

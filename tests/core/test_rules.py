@@ -6,7 +6,7 @@ import pytest
 from tests.strategies import START
 
 from homeward.core.event import NAME_LIMIT, Event
-from homeward.core.rules import CLIENT_LIMIT, WATCHED_LIMIT, RulesState, judge
+from homeward.core.rules import CLIENT_LIMIT, ENTRY_DELAY_MS, WATCHED_LIMIT, RulesState, entry_due, judge
 from homeward.core.settings import Device
 
 DOOR = Device(name="door", type="contact.door", role="entrance")
@@ -23,15 +23,34 @@ def judged(state: RulesState, device: Device, action: str, at: int = 0, origin: 
 
 
 @pytest.mark.parametrize("action", ["open", "on", "unlock", "unlocked", "opened"])
-def test_an_entrance_that_opens_while_armed_breaks_a_rule(action: str) -> None:
+def test_an_entrance_that_opens_while_armed_has_to_be_explained_within_the_entry_time(action: str) -> None:
     state = RulesState()
-    assert judged(state, DOOR, action) is None
-    judged(state, PANEL, "armed_home")
-    assert judged(state, DOOR, action) == "entrance while armed"
-    assert judged(state, DOOR, "closed") is None
-    assert judged(state, MOTION, "on") is None
-    judged(state, PANEL, "disarmed")
-    assert judged(state, DOOR, action) is None
+    judged(state, DOOR, action, at=1)
+    assert entry_due(state) is None
+    judged(state, PANEL, "armed_home", at=2)
+    judged(state, DOOR, "closed", at=3)
+    judged(state, MOTION, "on", at=4)
+    assert entry_due(state) is None
+    assert judged(state, DOOR, action, at=5) is None, "there is time to disarm"
+    assert entry_due(state) == 5 + ENTRY_DELAY_MS
+    judged(state, DOOR, action, at=6)
+    assert entry_due(state) == 5 + ENTRY_DELAY_MS, "to open it again gives no more time"
+    assert state.entered == (5, "door", action)
+
+
+@pytest.mark.parametrize("action", ["disarmed", "disarm"])
+def test_whoever_disarms_in_time_is_welcome(action: str) -> None:
+    state = RulesState(armed=True)
+    judged(state, DOOR, "open")
+    judged(state, PANEL, action)
+    assert (state.armed, entry_due(state)) == (False, None)
+
+
+def test_to_arm_again_does_not_excuse_who_came_in() -> None:
+    state = RulesState(armed=True)
+    judged(state, DOOR, "open", at=7)
+    judged(state, PANEL, "armed_away", at=8)
+    assert entry_due(state) == 7 + ENTRY_DELAY_MS
 
 
 def test_more_than_thirty_changes_within_a_minute_are_a_flood() -> None:

@@ -217,6 +217,92 @@ def test_logarithms_of_large_numbers_err_by_less_than_a_two_hundredth_of_a_bit(x
     assert abs(log2(x) / 256 - math.log2(x)) < 0.005
 
 
+# Taken back
+
+
+@given(STEPS, LEARN, st.integers(0, 3))
+def test_what_is_unlearned_has_never_been(steps: list[Step], lesson: Learn, looks: int) -> None:
+    table, alike = run(steps, 1 << 18), run(steps, 1 << 18)
+    table.learn(lesson.contexts, lesson.cells)
+    for context in range(looks):
+        table.weight(context)
+    table.unlearn(lesson.contexts, lesson.cells)
+    assert contents(table) == contents(alike)
+    assert all(row.n == sum(row.cells.values()) for row in table.rows.values())
+    assert table.size == sum(len(row.cells) for row in table.rows.values())
+    for context in range(13):
+        assert table.surprise([0, context], 1, 256, WEIGHT) == alike.surprise([0, context], 1, 256, WEIGHT)
+
+
+@given(STEPS, st.lists(LEARN, max_size=8), st.randoms())
+def test_lessons_can_be_taken_back_in_any_order(steps: list[Step], lessons: list[Learn], random: Random) -> None:
+    table, alike = run(steps, 1 << 18), run(steps, 1 << 18)
+    for lesson in lessons:
+        table.learn(lesson.contexts, lesson.cells)
+    random.shuffle(lessons)
+    for lesson in lessons:
+        table.unlearn(lesson.contexts, lesson.cells)
+    assert contents(table) == contents(alike)
+
+
+@given(STEPS, LEARN, st.integers(1, 10))
+def test_no_more_can_be_taken_than_fading_left(steps: list[Step], lesson: Learn, epochs: int) -> None:
+    table = run(steps, 1 << 18)
+    table.learn(lesson.contexts, lesson.cells)
+    table.epoch += epochs
+    before = contents(table)
+    table.unlearn(lesson.contexts, lesson.cells)
+    taken = {(key, symbol): weight for key in lesson.contexts for symbol, weight in lesson.cells}
+    kept = {cell: weight - taken.get(cell, 0) for cell, weight in before.items()}
+    assert contents(table) == {cell: weight for cell, weight in kept.items() if weight > 0}
+    assert table.size == sum(len(row.cells) for row in table.rows.values())
+
+
+def test_to_unlearn_what_was_never_learned_changes_nothing() -> None:
+    table = Table()
+    table.learn([1], [(1, WEIGHT)])
+    table.unlearn([1, 2], [(3, WEIGHT)])
+    assert contents(table) == {(1, 1): WEIGHT}
+
+
+# What if
+
+
+@given(STEPS, STEPS, st.integers(8, 60))
+def test_a_fork_goes_on_as_the_table_would_and_never_touches_it(
+    steps: list[Step], since: list[Step], capacity: int
+) -> None:
+    table, alike = run(steps, capacity), run(steps, capacity)
+    twin = table.fork()
+    assert contents(table.fork()) == {}, "nothing is copied before it is looked at"
+    for step in since:
+        take(twin, step)
+    assert table == alike
+    for step in since:
+        take(table, step)
+    for key in range(13):
+        assert twin.weight(key) == table.weight(key)
+        assert twin.width(key) == table.width(key)
+        for symbol in range(13):
+            assert twin.seen(key, symbol) == table.seen(key, symbol)
+            assert twin.surprise([0, key], symbol, 256, WEIGHT) == table.surprise([0, key], symbol, 256, WEIGHT)
+
+
+@given(STEPS, LEARN)
+def test_a_fork_can_be_forked_and_can_unlearn(steps: list[Step], lesson: Learn) -> None:
+    table, alike = run(steps, 1 << 18), run(steps, 1 << 18)
+    table.learn(lesson.contexts, lesson.cells)
+    kept = run(steps, 1 << 18)
+    kept.learn(lesson.contexts, lesson.cells)
+    twin = table.fork().fork()
+    twin.unlearn(lesson.contexts, lesson.cells)
+    for key in range(13):
+        assert [twin.weight(key, symbol) for symbol in range(13)] == [
+            alike.weight(key, symbol) for symbol in range(13)
+        ]
+    assert table == kept
+
+
 def no_floats(value: Any) -> bool:
     if isinstance(value, dict):
         return all(no_floats(part) for item in value.items() for part in item)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from homeward.core.effects import Apply, Effect, Notify, Record, Revert
-from homeward.core.engine import Engine
+from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
 from homeward.core.incident import Incident
 from homeward.core.inputs import Answer, Change, Command, Feedback, Health, Input, Outcome, Tick
@@ -65,6 +68,15 @@ class Story:
         self.responder: Literal["works", "fails", "mute"] = "works"
         self.echoes = True
         self.give(Change(at=self.now, version="0.1.0", settings=self.with_responses(home, *responses)))
+
+    def twin(self) -> Self:
+        """The same story until now, to be told on in another way. The guard was restarted for it."""
+        found = copy(self)
+        found.engine = Engine(msgspec.msgpack.decode(msgspec.msgpack.encode(self.engine.state), type=EngineState))
+        found.random = Random()
+        found.random.setstate(self.random.getstate())
+        found.said = list(self.said)
+        return found
 
     @staticmethod
     def with_responses(home: Settings, *responses: Response) -> Settings:
@@ -126,11 +138,14 @@ class Story:
     def give_until(self, moment: datetime) -> list[Effect]:
         return self.give(Tick(at=moment))
 
-    def sees(self, device: str, action: str, **about: str) -> list[Effect]:
+    def sees(
+        self, device: str, action: str, *, actor: str | None = None, origin: str | None = None,
+        value: float | None = None, **attributes: str,
+    ) -> list[Effect]:  # fmt: skip
         self.now += timedelta(seconds=2)
         event = Event(
-            id="", source="mqtt", at=self.now, device=device, action=action, origin=about.pop("origin", None),
-            attributes=about,
+            id="", source="mqtt", at=self.now, device=device, action=action, actor=actor, origin=origin, value=value,
+            attributes=attributes,
         )  # fmt: skip
         return self.give(event)
 
