@@ -26,7 +26,7 @@ __all__ = ["HOUSEHOLDS", "SEED", "markdown", "run", "table"]
 SEED = 1000
 HOUSEHOLDS = 10
 TRIALS = 10
-SIMULATED_TRIALS = 5
+SIMULATED_TRIALS = 4
 """Attackers in each simulated household, of which there are more than recorded ones."""
 
 BUDGET = 1.0
@@ -66,7 +66,7 @@ def run(
     """Measure every recorded home with an entrance and at least 14 active days, and so many simulated households.
 
     The answer is a pure function of the data, the seed, ``households`` and ``trials`` (attackers in each home, who
-    begin on different nights; by default ten, in simulated ones five); ``workers`` (processes) and ``progress``
+    begin on different nights; by default ten, in simulated ones four); ``workers`` (processes) and ``progress``
     change nothing in it.
 
     Raises:
