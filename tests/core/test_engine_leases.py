@@ -17,6 +17,7 @@ from homeward.core.effects import Apply, Effect, Revert
 from homeward.core.engine import Engine
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Input, Outcome, Tick
+from homeward.core.rules import ENTRY_DELAY_MS
 from homeward.core.settings import Settings
 from homeward.core.vocabulary import LIFE_SAFETY_TYPES, REFUSED
 
@@ -132,7 +133,7 @@ def test_every_lease_ends_by_a_successful_revert_or_by_itself_whatever_fails(
     world = World(random)
     opened = Change(at=START, version="0.1.0", command="arm")
     door = Event(id="", source="mqtt", at=START, device="front door", action="open")
-    for item in [opened, door, *at_their_times(day)]:
+    for item in [opened, door, *at_their_times(day, START + timedelta(milliseconds=ENTRY_DELAY_MS))]:
         world.give(item)
     world.responder.healthy = True
     end = world.engine.now or START
