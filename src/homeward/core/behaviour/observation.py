@@ -5,13 +5,17 @@ An observation holds all that is needed to learn it now or any time later, and t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from homeward.core.behaviour.habits import NEW, PARENT, PLANS, contexts
 from homeward.core.behaviour.table import WEIGHT, Table, log2
 
 Contexts = tuple[tuple[int, ...], ...]
 """The context keys of every habit, coarse to fine."""
+
+_ONE_NEW: Final = ((NEW, WEIGHT),)
+"""*New here* weighs as much as has been seen once and never again, whatever the context: how much of the next is new
+is told by what was seen once (Good, 1953). What is known for long no longer tells."""
 
 
 class Observation(NamedTuple):
@@ -63,12 +67,14 @@ def learn(table: Table, seen: Observation, contexts: Contexts) -> None:
         if not keys:
             continue
         if plan.cells is not None:
-            cells = plan.cells[symbol]
-        elif table.seen(keys[0], symbol):
-            cells = ((symbol, WEIGHT),)
-        else:
-            cells = ((symbol, WEIGHT), (NEW, WEIGHT))
-        table.learn(keys, cells)
+            table.learn(keys, plan.cells[symbol])
+            continue
+        before = table.weight(keys[0], symbol)
+        table.learn(keys, ((symbol, WEIGHT),))
+        if not before:
+            table.learn(keys[:1], _ONE_NEW)
+        elif before <= WEIGHT:
+            table.unlearn(keys[:1], _ONE_NEW)
 
 
 def unlearn(table: Table, seen: Observation, contexts: Contexts) -> None:
@@ -76,6 +82,12 @@ def unlearn(table: Table, seen: Observation, contexts: Contexts) -> None:
     for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
         if not keys:
             continue
-        table.unlearn(keys, plan.cells[symbol] if plan.cells is not None else ((symbol, WEIGHT),))
-        if plan.cells is None and not table.seen(keys[0], symbol):
-            table.unlearn(keys, ((NEW, WEIGHT),))
+        if plan.cells is not None:
+            table.unlearn(keys, plan.cells[symbol])
+            continue
+        table.unlearn(keys, ((symbol, WEIGHT),))
+        left = table.weight(keys[0], symbol)
+        if not left:
+            table.unlearn(keys[:1], _ONE_NEW)
+        elif left <= WEIGHT:
+            table.learn(keys[:1], _ONE_NEW)

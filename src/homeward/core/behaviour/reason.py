@@ -16,22 +16,23 @@ from homeward.core.behaviour.habits import (
 from homeward.core.behaviour.profile import Observation
 from homeward.core.behaviour.silence import Quiet
 from homeward.core.behaviour.table import WEIGHT, Table
+from homeward.core.behaviour.words import clock, duration, times
 
 
 def reason(table: Table, seen: Observation, habit: int) -> str:
     """One or two sentences that a person understands: what happened, and what is usual instead."""
     subject = f"{seen.device} {seen.action}"
     if habit == WHEN:
-        return f"{subject} at {_clock(seen.minute)}: {_usual_hours(table, seen)}"
+        return f"{subject} at {clock(seen.minute)}: {_usual_hours(table, seen)}"
     if habit == WHAT_NEXT:
         return f"{subject}: {_usual_order(table, seen)}"
     if habit == HOW_SOON:
-        after = f"after {_duration(seen.pause)} without any event" if seen.pause >= 0 else "as the first event"
+        after = f"after {duration(seen.pause)} without any event" if seen.pause >= 0 else "as the first event"
         return f"{subject} {after}: unusual for it here"
     if habit == HOW_LONG:
         if seen.silence < 0:
             return f"{subject}: this device has never spoken before"
-        return f"{subject} after this device was quiet for {_duration(seen.silence)}: unusual for it"
+        return f"{subject} after this device was quiet for {duration(seen.silence)}: unusual for it"
     if habit == WHO_IS_HOME:
         return f"{subject} while the house is {seen.presence or 'as nobody knows'}: unusual for it"
     if habit == WHO:
@@ -47,7 +48,7 @@ def silent_reason(quiet: Quiet, at: int) -> str:
     """What a silence is, in words; ``at`` is now (ms)."""
     before = f"{quiet.longest} before" if quiet.longest else "none before"
     return (
-        f"{quiet.device} has said nothing for {_duration(at - quiet.spoke_at)}, in {quiet.slots} half-hours in which "
+        f"{quiet.device} has said nothing for {duration(at - quiet.spoke_at)}, in {quiet.slots} half-hours in which "
         f"other devices spoke (at most {before}): it may be broken, flat, covered or cut off"
     )
 
@@ -55,59 +56,42 @@ def silent_reason(quiet: Quiet, at: int) -> str:
 def _usual_name(table: Table, seen: Observation, habit: int) -> str:
     """How often this person or origin was met, here and with this device."""
     keys, symbol = seen.contexts[habit], seen.symbols[habit]
-    times = table.weight(keys[0], symbol) // WEIGHT
-    if not times:
+    count = table.weight(keys[0], symbol) // WEIGHT
+    if not count:
         return "never seen here before"
-    return f"seldom with this device ({_times(table.weight(keys[1], symbol) // WEIGHT)})"
+    return f"seldom with this device ({times(table.weight(keys[1], symbol) // WEIGHT)})"
 
 
 def _usual_hours(table: Table, seen: Observation) -> str:
     """The stretch of the day around the event in which this activity has hardly ever been."""
     keys, half_hour = seen.contexts[WHEN], seen.symbols[WHEN]
     activity, device = keys[3], keys[2]
-    times = table.weight(activity) // WEIGHT
-    if not times:
+    count = table.weight(activity) // WEIGHT
+    if not count:
         if not table.weight(device):
             return "this device is new here"
         return "this device has never done this before"
     # Neighbouring half-hours share weight: below half an event is "not at this hour".
     rare = [table.weight(activity, hour) < WEIGHT // 2 for hour in range(HALF_HOURS)]
     if all(rare):
-        return f"seen only {_times(times)}, never often enough at one hour to be usual"
+        return f"seen only {times(count)}, never often enough at one hour to be usual"
     if not rare[half_hour]:
-        return f"seldom at this hour ({_times(times)} in all)"
+        return f"seldom at this hour ({times(count)} in all)"
     start = end = half_hour
     while rare[start - 1] and (start - 1 - end) % HALF_HOURS:
         start = (start - 1) % HALF_HOURS
     while rare[(end + 1) % HALF_HOURS] and (end + 1 - start) % HALF_HOURS:
         end = (end + 1) % HALF_HOURS
-    return f"never between {_clock(start * 30)} and {_clock(end * 30 + 30)} in {_times(times)}"
+    return f"never between {clock(start * 30)} and {clock(end * 30 + 30)} in {times(count)}"
 
 
 def _usual_order(table: Table, seen: Observation) -> str:
     keys, activity = seen.contexts[WHAT_NEXT], seen.symbols[WHAT_NEXT]
-    times = table.weight(keys[0], activity) // WEIGHT
-    if not times:
+    count = table.weight(keys[0], activity) // WEIGHT
+    if not count:
         return "never seen here before"
     if not seen.previous:
-        return f"seldom seen ({_times(times)})"
+        return f"seldom seen ({times(count)})"
     follows = table.weight(keys[1], activity) // WEIGHT
     often = "never" if not follows else "seldom"
-    return f"{often} straight after {seen.previous} ({_times(times)} in all)"
-
-
-def _times(count: int) -> str:
-    return "one time" if count == 1 else f"{count:,} times"
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60 % 24:02}:{minute % 60:02}"
-
-
-def _duration(milliseconds: int) -> str:
-    minutes = milliseconds / 60_000
-    for size, word in ((1440, "days"), (60, "hours"), (1, "minutes")):
-        if minutes >= 2 * size:
-            return f"{minutes / size:.0f} {word}"
-    seconds = round(milliseconds / 1000)
-    return "less than a second" if not seconds else "1 second" if seconds == 1 else f"{seconds} seconds"
+    return f"{often} straight after {seen.previous} ({times(count)} in all)"
