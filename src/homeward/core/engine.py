@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from homeward.core import rules
+from homeward.core import explanation, rules
+from homeward.core.behaviour.explanation import Gathering, explain
 from homeward.core.behaviour.habits import HABITS
 from homeward.core.behaviour.profile import DAY, HALF_LIFE, Assessment, Observation, Profile, ProfileState
 from homeward.core.behaviour.reason import reason, silent_reason
@@ -25,8 +26,10 @@ from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
+VISITS_SHARE: Final = 0.75
 SILENCE_SHARE: Final = 0.1
-"""The share of the budget that is for devices that fall silent."""
+"""The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
+the built-in rules, and what an incident says a second time when it reaches a guarded device."""
 
 YOUNG_MS: Final = 14 * DAY
 YOUNG_LIMIT: Final = 1_024
@@ -43,6 +46,7 @@ class EngineState:
     backfill: bool = False
     profile: ProfileState = field(default_factory=ProfileState)
     silence: Silence = field(default_factory=Silence)
+    gathering: Gathering = field(default_factory=Gathering)
     rules: rules.RulesState = field(default_factory=rules.RulesState)
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
@@ -106,7 +110,7 @@ class Engine:
         """
         twin = copy(self.state)
         twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
-        twin.silence = twin.silence.fork()
+        twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
         twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
         return Engine(twin)
 
@@ -181,6 +185,7 @@ class Engine:
             person=_name(event.actor), origin=_name(event.origin), value=event.value,
         )  # fmt: skip
         assessed = profile.assess(seen)
+        state.gathering.note(seen, assessed.standing, state.profile.evidence)
         profile.note_visit(seen, assessed, self._day())
         profile.note_presence(device, event.action, at)
         self._hear(event, at, effects)
@@ -252,7 +257,7 @@ class Engine:
         incident = self._incidents.find_open("rule", name, device.name)
         if incident is None:
             incident = self._open("rule", now, device.name, action)
-            incident.habit, incident.reason = name, why
+            incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
         if self._incidents.join(incident, now):
             effects.append(self._incidents.alarm(incident, device.name, now))
             evidence = Evidence(above=0, rule=True, guarded=is_guarded(device.type, device.role))
@@ -287,6 +292,7 @@ class Engine:
         if quiet.excess >= incident.score:
             incident.score, incident.device = quiet.excess, quiet.device
             incident.habit, incident.reason = "silence", silent_reason(quiet, self.state.at)
+            incident.explanation = explanation.of_silence(incident.reason)
         if self._incidents.join(incident, now):
             effects.append(self._incidents.alarm(incident, quiet.device, now))
             evidence = Evidence(above=0, rule=True, guarded=False)
@@ -317,8 +323,10 @@ class Engine:
         incident.device, incident.action = seen.device, seen.action
         incident.habit = HABITS[habit].name
         incident.bits = assessed.bits[habit] / 256
-        incident.p_value = self.state.profile.evidence.visits.p_value(assessed.score)
-        incident.reason = reason(self.state.profile.table, seen, habit)
+        state = self.state
+        incident.p_value = state.profile.evidence.visits.p_value(assessed.score)
+        incident.reason = reason(state.profile.table, seen, habit)
+        incident.explanation = explain(state.profile, seen, assessed, state.gathering, state.settings.budget)
 
     def _hold(self, seen: Observation, habit: int, incident: Incident) -> list[Effect]:
         self._count("held")
@@ -416,7 +424,7 @@ class Engine:
     def _adopt(self, settings: Settings) -> None:
         self._devices = {device.name: device for device in settings.devices}
         self._clock = LocalClock(settings.timezone, settings.happened_delay_minutes)
-        self._profile = Profile(self.state.profile, settings.devices, settings.budget * (1 - SILENCE_SHARE))
+        self._profile = Profile(self.state.profile, settings.devices, settings.budget * VISITS_SHARE)
         self._leases = LeaseBook(self.state.leases)
         self._proportion = Proportion(settings.responses, self._devices, self._leases)
 
