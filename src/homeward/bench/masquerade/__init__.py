@@ -3,7 +3,7 @@
 The first 5,000 commands of each user teach; then every block is judged before it is learned, and a block that would
 alarm is held. Judged are the users whose later blocks are labelled. What is usual anywhere comes from the teaching
 blocks of everybody else in the same file: nobody is in his own background. The settings were chosen on masquerades
-spliced together from the users *without* labels (``spliced``), which are measured again in every run, apart.
+spliced together from the users *without* labels (``spliced``), which every run measures too, apart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from homeward.bench.catalogue import SEED
 from homeward.bench.masquerade.commands import Block, User, find_sets, load
 from homeward.bench.masquerade.judge import Judged, figures, follow
 from homeward.bench.masquerade.peers import MarkovChain, Method, NaiveBayes, NeverSeen
-from homeward.bench.masquerade.person import Person, usual_anywhere
+from homeward.bench.masquerade.person import Anywhere, Person
 from homeward.bench.report import bullets, figure, markdown_table, measured, share, text_table
 
 __all__ = ["METHODS", "markdown", "run", "splice", "table"]
@@ -32,6 +32,9 @@ background. So no spliced masquerade is of anybody in it."""
 
 TEACHING_SHARE: Final = 0.4
 SPLICED_SHARE: Final = 0.1
+ROUNDS: Final = 3
+"""So many times each user is spliced, every time with others."""
+
 MASQUERADERS: Final = 3
 """A user's masquerades come from so many others: the same one comes back, as an intruder does."""
 
@@ -68,9 +71,10 @@ def run(
             make = _maker(method, background)
             limit = None if method in {"markov", "never_seen"} else 0.0
             for name, teaching, later in trials:
-                found[kind][method][name] = follow(make(), teaching, later, limit)
+                judged = follow(make(), teaching, later, limit)
+                found[kind][method][name] = found[kind][method].get(name, Judged()).and_then(judged)
         if progress is not None:
-            progress(done, len(jobs), ", ".join(name for name, _, _ in trials))
+            progress(done, len(jobs), ", ".join(dict.fromkeys(name for name, _, _ in trials)))
     told = {kind: {m: figures(users, _random(seed, m)) for m, users in by.items()} for kind, by in found.items()}
     reasons = {
         kind: reason
@@ -96,7 +100,7 @@ def _random(seed: int, method: str) -> Random:
 def _maker(method: str, background: People) -> Callable[[], Method]:
     """A function that makes a new model of a person; what is usual anywhere is counted only once."""
     if method == "homeward":
-        anywhere = usual_anywhere(background)
+        anywhere = Anywhere(background)
         return lambda: Person(anywhere)
     if method == "naive_bayes":
         return lambda: NaiveBayes(background)
@@ -117,14 +121,15 @@ def _jobs(sets: Mapping[str, Sequence[User]], seed: int) -> Iterator[tuple[str, 
         for group in range(GROUPS):
             ours = unlabelled[group::GROUPS]
             others = [_commands(user.teaching) for user in unlabelled if user not in ours]
-            yield "spliced", others, [splice(prefix, user, ours, seed) for user in ours]
+            rounds = range(ROUNDS)
+            yield "spliced", others, [splice(prefix, user, ours, f"{n} {seed}") for n in rounds for user in ours]
 
 
 def _commands(blocks: Iterable[Block]) -> list[tuple[str, ...]]:
     return [block.commands for block in blocks]
 
 
-def splice(prefix: str, owner: User, group: Sequence[User], seed: int) -> Trial:
+def splice(prefix: str, owner: User, group: Sequence[User], seed: str) -> Trial:
     """Put blocks of a few others of the group among the later part of what an owner typed.
 
     The first two fifths teach; before each later block comes, with a chance of one in ten, somebody else's, any
@@ -196,8 +201,8 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
         "the own blocks, as in the literature; “held” is what the guard, which does not know them, refused to learn."
     )
     yield (
-        "“Spliced”: blocks of users without labels put among those of others without labels. On these, and not on "
-        "the labelled users, the settings were chosen."
+        "“Spliced”: blocks of users without labels put among those of others without labels, at seeds below 1000: on "
+        "these the settings were chosen. That it matters most what is held was learned on the labelled users."
     )
     yield PUBLISHED
     for name, reason in result["reasons"].items():

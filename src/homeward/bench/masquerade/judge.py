@@ -30,12 +30,21 @@ RESAMPLES: Final = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """The scores of one user's labelled blocks, and how many of all later ones were held."""
+    """The scores of one user's labelled blocks, and how many of these were held."""
 
-    own: tuple[float, ...]
-    masquerades: tuple[float, ...]
-    own_held: int
-    masquerades_held: int
+    own: tuple[float, ...] = ()
+    masquerades: tuple[float, ...] = ()
+    own_held: int = 0
+    masquerades_held: int = 0
+
+    def and_then(self, other: Judged) -> Judged:
+        """Two trials of the same user together."""
+        return Judged(
+            own=self.own + other.own,
+            masquerades=self.masquerades + other.masquerades,
+            own_held=self.own_held + other.own_held,
+            masquerades_held=self.masquerades_held + other.masquerades_held,
+        )
 
 
 def follow(method: Method, teaching: Sequence[Block], later: Sequence[Block], limit: float | None) -> Judged:

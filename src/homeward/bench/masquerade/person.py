@@ -10,7 +10,7 @@ this person never used either, and what only this person uses speaks for the per
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -30,19 +30,70 @@ ROOT: Final = log2(ALPHABET)
 ANYWHERE: Final = ALPHABET * COMMAND
 ANYWHERE_GIVEN: Final = 20 * COMMAND
 HERE: Final = 1000 * COMMAND
-HERE_GIVEN: Final = COMMAND
+HERE_GIVEN: Final = 3 * COMMAND
 """What the parent of each context weighs, from coarse to fine. What follows what anywhere counts as much as a
 thousand commands of this person: somebody who does something new does it as others do."""
 
 ALONE: Final = name_key("masquerade")
 """The context of nothing given."""
 
+Counts = dict[int, Counter[int]]
+"""How often each command came, by context."""
+
+
+class Names:
+    """Commands as the table knows them: a symbol, and a context of each habit. Every one is hashed only once."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, tuple[int, ...]] = {}
+
+    def moments(self, commands: Sequence[str]) -> Iterator[tuple[int, list[int], bool]]:
+        """For each command and habit: its symbol, the contexts it is given, and whether the last of them alone."""
+        named = [self._keys.get(command) or self._hash(command) for command in commands]
+        for number, (_, reach) in enumerate(HABITS, 1):
+            for place, (symbol, *_) in enumerate(named):
+                before = dict.fromkeys(keys[number] for keys in named[max(0, place - reach) : place])
+                yield symbol, list(before) or [ALONE], reach == 1
+
+    def count(self, commands: Sequence[str], counts: Counts) -> None:
+        """Add a block to counts."""
+        for symbol, given, first in self.moments(commands):
+            if first:
+                counts[ALONE][symbol] += 1
+            for key in given:
+                if key != ALONE:
+                    counts[key][symbol] += 1
+
+    def _hash(self, command: str) -> tuple[int, ...]:
+        contexts = (name_key("masquerade", habit, command) for habit, _ in HABITS)
+        keys = self._keys[command] = (name_key(command), *contexts)
+        return keys
+
+
+def _learn(table: Table, counts: Counts) -> None:
+    for key, symbols in counts.items():
+        table.learn((key,), [(symbol, times * COMMAND) for symbol, times in symbols.items()])
+
+
+class Anywhere:
+    """What is usual anywhere: the blocks of many people, counted together. Models of people share it."""
+
+    def __init__(self, people: Iterable[Iterable[Sequence[str]]]) -> None:
+        self.names = Names()
+        self.table = Table()
+        counts: Counts = defaultdict(Counter)
+        for blocks in people:
+            for commands in blocks:
+                self.names.count(commands, counts)
+        _learn(self.table, counts)
+
 
 class Person:
-    """One person's habits, over a table of what is usual anywhere, which is only read: others share it."""
+    """One person's habits, over what is usual anywhere, which is only read."""
 
-    def __init__(self, anywhere: Table) -> None:
-        self._anywhere = anywhere
+    def __init__(self, anywhere: Anywhere) -> None:
+        self._names = anywhere.names
+        self._anywhere = anywhere.table
         self._here = Table()
 
     def score(self, commands: Sequence[str]) -> float:
@@ -53,18 +104,20 @@ class Person:
         """
         if not commands:
             return 0.0
-        seen: Counter[tuple[str, int, int]] = Counter()
+        seen: Counter[tuple[int, int]] = Counter()
         evidence: list[float] = []
-        for habit, symbol, given in _moments(commands):
-            times = (habit, given[-1] if habit == "what next" else ALONE, symbol)
-            seen[times] += 1
-            fresh = math.sqrt(seen[times]) - math.sqrt(seen[times] - 1)
+        for symbol, given, first in self._names.moments(commands):
+            again = (symbol, given[-1] if first else 0)
+            seen[again] += 1
+            fresh = math.sqrt(seen[again]) - math.sqrt(seen[again] - 1)
             evidence.append(fresh * self._evidence(symbol, given))
         return math.fsum(evidence) / (len(commands) * len(HABITS))
 
     def learn(self, commands: Sequence[str]) -> None:
         """Count a block."""
-        learn(self._here, commands)
+        counts: Counts = defaultdict(Counter)
+        self._names.count(commands, counts)
+        _learn(self._here, counts)
 
     def _evidence(self, symbol: int, given: Sequence[int]) -> float:
         """Bits by which a command is likelier anywhere than here, averaged over what it is given."""
@@ -78,30 +131,3 @@ class Person:
             bits = here.surprise((key,), symbol, bits, HERE_GIVEN)
             likely_here += 2.0 ** (-bits / 256)
         return math.log2(likely_anywhere / likely_here)
-
-
-def learn(table: Table, commands: Sequence[str]) -> None:
-    """Count a block in a table: a person's, or that of what is usual anywhere."""
-    for command in commands:
-        table.learn((ALONE,), ((name_key(command), COMMAND),))
-    for _, symbol, given in _moments(commands):
-        table.learn((key for key in given if key != ALONE), ((symbol, COMMAND),))
-
-
-def usual_anywhere(people: Iterable[Iterable[Sequence[str]]]) -> Table:
-    """What is usual anywhere: the blocks of many people, counted together."""
-    table = Table()
-    for blocks in people:
-        for commands in blocks:
-            learn(table, commands)
-    return table
-
-
-def _moments(commands: Sequence[str]) -> Iterator[tuple[str, int, list[int]]]:
-    """For every command and habit: the habit, the command's symbol, the contexts it is given (the latest last)."""
-    symbols = {command: name_key(command) for command in commands}
-    for habit, reach in HABITS:
-        contexts = {command: name_key("masquerade", habit, command) for command in symbols}
-        for place, command in enumerate(commands):
-            before = dict.fromkeys(commands[max(0, place - reach) : place])
-            yield habit, symbols[command], [contexts[other] for other in before] or [ALONE]
