@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from homeward.core.effects import IncidentKind, Notify
+from homeward.core.explanation import Explanation, of_blindness
 from homeward.core.inputs import Answer
 
 Rung = Literal["record", "notify", "command"]
@@ -28,7 +29,7 @@ class Incident:
     ``action``, ``habit``, ``bits``, ``p_value`` and ``reason`` describe its strangest event; for blindness
     ``device`` is the subject that failed. ``events`` counts the unusual events that joined, ``alarms`` the
     interruptions it caused, ``guarded`` names the guarded devices in it (the first of them interrupts), and
-    ``leases`` the actions it led to. ``score`` (Q8 bits) is the strangest event's.
+    ``leases`` the actions it led to. ``score`` (Q8 bits) is the strangest event's, and so is ``explanation``.
     """
 
     id: str
@@ -44,12 +45,17 @@ class Incident:
     bits: float | None = None
     p_value: float | None = None
     reason: str = ""
+    explanation: Explanation = field(default_factory=Explanation)
     events: int = 0
     alarms: int = 0
     answer: Answer | None = None
     answered_by: str = ""
     guarded: list[str] = field(default_factory=list)
     leases: list[str] = field(default_factory=list)
+
+    def explained(self) -> Explanation:
+        """Why it was told, at length. Blindness is explained as it stands now: its reason tells how it went on."""
+        return of_blindness(self.reason) if self.kind == "blind" else self.explanation
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from homeward.core.behaviour.habits import AMOUNTS, HALF_HOURS, PAUSES
@@ -98,3 +99,8 @@ def ordinal(number: int) -> str:
     """``7th``."""
     last = 0 if 10 < number % 100 < 14 else number % 10
     return f"{number:,}{('th', 'st', 'nd', 'rd')[last] if last < 4 else 'th'}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """``one``, ``one or two``, ``one, two or three``."""
+    return " or ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
