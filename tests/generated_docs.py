@@ -15,13 +15,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 from homeward.cli.parser import parser
-from homeward.core import incident, lease, rules
-from homeward.core.behaviour import calibration, profile, table
-from homeward.core.behaviour.habits import HABITS, PARENT, ROOTS
-from homeward.core.behaviour.profile import WHEN, Assessment, Observation, Profile, ProfileState
+from homeward.core import engine, incident, lease, rules
+from homeward.core.behaviour import calibration, evidence, profile, silence, table
+from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
+from homeward.core.behaviour.observation import Observation
+from homeward.core.behaviour.profile import Assessment, Profile, ProfileState
 from homeward.core.behaviour.reason import reason
 from homeward.core.decision import guardrails, policy
 from homeward.core.effects import Notify
@@ -104,6 +106,7 @@ def rule_limits() -> str:
         (
             ("changes of one device that are a flood, if more come", f"{rules.FLOOD_CHANGES}"),
             ("within", f"{rules.FLOOD_WINDOW_MS // 1000} s"),
+            ("an entrance may be open until the alarm is disarmed", f"{rules.ENTRY_DELAY_MS // 1000} s"),
             ("devices watched for a flood at once", f"{rules.WATCHED_LIMIT:,}"),
             ("clients of the broker remembered", f"{rules.CLIENT_LIMIT:,}"),
         ),
@@ -133,6 +136,10 @@ def habit_table() -> str:
         "when": "in which half-hour of the local day",
         "how soon": "how long after the last event of any device",
         "how long": "how long after this device's last event",
+        "who is home": "who is home, and in what mode the alarm panel is",
+        "who": "the person or automation that did it",
+        "from where": "the client, app or zone that asked",
+        "how much": "the value, in half-octaves",
     }
     return rows(
         ("habit", "it predicts", "given, from general to particular"),
@@ -148,6 +155,7 @@ def habit_table() -> str:
 
 
 def learning_limits() -> str:
+    ages = (calibration.MIN_DAYS << doubled for doubled in range(3))
     return rows(
         ("what", "value"),
         (
@@ -156,13 +164,24 @@ def learning_limits() -> str:
             ("most bits of one habit for one event", f"{table.BITS_CAP >> 8}"),
             ("cells in the table of counts", f"{table.CAPACITY:,}"),
             ("counts are halved every", f"{profile.HALF_LIFE // profile.DAY // 7} weeks"),
-            ("first days that do not calibrate", f"{profile.BURN_IN // profile.DAY}"),
+            ("events that make a day an active one", f"{profile.ACTIVE_DAY}"),
             (
                 "active days and visits before a rate is promised",
                 f"{calibration.MIN_DAYS} and {calibration.MIN_VISITS}",
             ),
+            ("active days at which the past is lived again", f"{', '.join(map(str, ages))} …"),
+            ("observations remembered for that", f"{profile.MEMORY_LIMIT:,}"),
+            (
+                "a visit ends after a pause of, and at the latest after",
+                f"{profile.VISIT_PAUSE // profile.MINUTE} min, {profile.VISIT_LONGEST // profile.MINUTE // 60} h",
+            ),
+            ("bits of strangeness above which an event is evidence", f"{evidence.USUAL >> 8}"),
+            ("bits above which it speaks against who is home", f"{evidence.AT_HOME >> 8}"),
+            ("share of the budget that is for devices that fall silent", f"{engine.SILENCE_SHARE:.0%}"),
+            ("times the budget's alarms that are put on record without a sound", f"{profile.NOTABLE}"),
             ("observations held back at most", f"{profile.HELD_LIMIT:,}, for {profile.HELD_DAYS} days"),
             ("separate days on which something harmless must come back", f"{profile.COME_BACK_DAYS}"),
+            ("devices known at once", f"{profile.DEVICE_LIMIT:,}, and {silence.LIMIT:,} of which silence is told"),
         ),
     )
 
@@ -198,21 +217,23 @@ class SmallHome:
     )
     DAY = (
         (7, 0, "kitchen_motion on, kitchen_light on, kitchen_motion off"),
-        (8, 0, "hall_motion on, kitchen_light off, front_door open, front_door closed, hall_motion off"),
-        (17, 20, "front_door open, hall_motion on, front_door closed, hall_motion off"),
+        (8, 0, "hall_motion on, kitchen_light off, hall_motion off, front_door open, front_door closed"),
+        (17, 20, "front_door open, front_door closed, hall_motion on, hall_motion off"),
         (19, 0, "kitchen_motion on, kitchen_light on, kitchen_light off, kitchen_motion off"),
     )
+    NIGHT = ("front_door open", "hall_motion on", "kitchen_motion on")
     WEEKS = 4
 
     def __init__(self) -> None:
         self.profile = Profile(ProfileState(), self.DEVICES, 1.0)
         self.start = datetime(2026, 3, 2, tzinfo=UTC)
+        random = Random("the small home")
         for day in range(7 * self.WEEKS):
             for hour, minute, activities in self.DAY:
-                begin = self.start + timedelta(days=day, hours=hour, minutes=minute + 7 * day % 20)
-                for number, activity in enumerate(activities.split(", ")):
-                    seen, _ = self.see(begin + timedelta(seconds=20 * number), activity)
-                    self.profile.learn(seen)
+                at = self.start + timedelta(days=day, hours=hour, minutes=minute + random.uniform(-15, 15))
+                for activity in activities.split(", "):
+                    at += timedelta(seconds=random.uniform(5, 60))
+                    self.see(at, activity)
 
     def see(self, at: datetime, activity: str) -> tuple[Observation, Assessment]:
         """What the profile makes of an event; the home's clock is UTC."""
@@ -221,33 +242,66 @@ class SmallHome:
         device, action = activity.split(" ")
         seen = self.profile.observe(device, action, ms, ms)
         assessed = self.profile.assess(seen)
-        self.profile.note_visit(ms, ms // profile.DAY, assessed.score, seen.guarded)
+        self.profile.note_visit(seen, assessed, ms // profile.DAY)
+        self.profile.note_presence(next(one for one in self.DEVICES if one.name == device), action, ms)
+        if not assessed.unusual:
+            self.profile.learn(seen)
         return seen, assessed
 
-    def night(self) -> tuple[Observation, Assessment]:
-        """The front door opens at ten past three."""
-        return self.see(self.start + timedelta(weeks=self.WEEKS, hours=3, minutes=10), "front_door open")
+    def night(self) -> list[tuple[Observation, Assessment]]:
+        """The front door opens at ten past three, and somebody walks to the kitchen."""
+        begin = self.start + timedelta(weeks=self.WEEKS, hours=3, minutes=10)
+        return [self.see(begin + timedelta(seconds=10 * step), what) for step, what in enumerate(self.NIGHT)]
 
 
-def worked_example() -> str:
+def bits(value: int) -> str:
+    return f"{value / 256:.1f}"
+
+
+def worked_bits() -> str:
     home = SmallHome()
-    seen, assessed = home.night()
+    ((seen, _), *_) = home.night()
     counts = home.profile.state.table
-    keys, half_hour, root = seen.contexts[WHEN], seen.symbols[WHEN], ROOTS[WHEN]
-    levels = [("any of 48 half-hours", "", "", f"{root / 256:.1f}")]
-    for depth, (fields, key) in enumerate(zip(HABITS[WHEN].given, keys, strict=True), 1):
-        bits = counts.surprise(keys[:depth], half_hour, root, PARENT) / 256
+    keys, half_hour, root = seen.contexts[WHEN], seen.symbols[WHEN], PLANS[WHEN].root
+    known = [fields for fields in HABITS[WHEN].given if "person" not in fields]  # nobody says who it was
+    levels = [("any of 48 half-hours", "", "", bits(root))]
+    for depth, (fields, key) in enumerate(zip(known, keys, strict=True), 1):
         name = " + ".join(fields).replace("_", " ") or "nothing"
         here = f"{counts.weight(key, half_hour) / table.WEIGHT:g}"
-        levels.append((name, f"{counts.weight(key) / table.WEIGHT:g}", here, f"{bits:.1f}"))
-    habits = [(habit.name, f"{bits / 256:.1f}") for habit, bits in zip(HABITS, assessed.bits, strict=True)]
-    assert assessed.threshold is not None
-    habits += [("**score**", f"**{assessed.score / 256:.1f}**"), ("threshold", f"{assessed.threshold / 256:.1f}")]
+        so_far = counts.surprise(keys[:depth], half_hour, root, PARENT)
+        levels.append((name, f"{counts.weight(key) / table.WEIGHT:g}", here, bits(so_far)))
     return (
         f"{rows(('context', 'events counted', 'of them at 03:00', 'bits so far'), levels)}\n"
-        f"{rows(('habit', 'bits'), habits)}\n"
-        f"> {reason(counts, seen, assessed.habit)}\n"
+        f"> {reason(counts, seen, WHEN)}\n"
     )
+
+
+def worked_rarities() -> str:
+    home = SmallHome()
+    ((seen, assessed), *_) = home.night()
+    lines = []
+    for place, (habit, own, rarity) in enumerate(zip(HABITS, assessed.bits, assessed.rarities, strict=True)):
+        if own:
+            alone = tuple(rarity if other == place else 0 for other in range(len(HABITS)))
+            counted = home.profile.state.evidence.weigh((0,) * len(HABITS), alone, seen.guarded).strangeness
+            lines.append((habit.name, bits(own), bits(rarity), bits(counted) if counted or not rarity else "apart"))
+    total = ("**strangeness**", "", "", f"**{bits(assessed.standing.strangeness)}**")
+    return rows(("habit", "bits", "how rare, in bits", "adds to strangeness"), [*lines, total])
+
+
+def worked_visit() -> str:
+    home = SmallHome()
+    tails = home.profile.state.evidence
+    lines = []
+    for seen, assessed in home.night():
+        standing = assessed.standing
+        own = tails.parts[seen.guarded].rarity(standing.strangeness)
+        together = tails.parts[evidence.GATHERED].rarity(standing.gathered)
+        parts = (standing.strangeness, own, standing.gathered, together, standing.score)
+        lines.append((f"{seen.device} {seen.action}", *map(bits, parts)))
+    assert assessed.threshold is not None
+    lines.append(("threshold", "", "", "", "", bits(assessed.threshold)))
+    return rows(("event", "strangeness", "how rare", "evidence", "how rare", "score"), lines)
 
 
 def tutorial_home(folder: Path) -> Path:
@@ -268,7 +322,8 @@ def replay_example() -> str:
     with TemporaryDirectory() as folder:
         summary = replay([tutorial_home(Path(folder))], on_alarm=alarms.append).line()
     summary["events_per_s"] = 10_000  # the only figure that differs from run to run
-    lines = (json.dumps(line, ensure_ascii=False) for line in (alarm_line(alarms[0]), summary))
+    night = max(alarms, key=lambda alarm: alarm.bits or 0)
+    lines = (json.dumps(line, ensure_ascii=False) for line in (alarm_line(night), summary))
     return "```json\n{}\n{}\n```\n".format(*lines)
 
 
@@ -283,7 +338,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "replay example": replay_example,
     "rule limits": rule_limits,
     "vocabulary": vocabulary,
-    "worked example": worked_example,
+    "worked bits": worked_bits,
+    "worked rarities": worked_rarities,
+    "worked visit": worked_visit,
     "zigbee2mqtt": zigbee_properties,
 }
 
