@@ -7,12 +7,14 @@ import json
 import re
 import shutil
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.bench.small_homes import write_home
 
 from homeward.bench.catalogue import BENCHMARKS, SEED, Benchmark
 from homeward.cli import main
@@ -194,3 +196,20 @@ def test_make_bench_runs_them_all() -> None:
     listed = re.search(r"^BENCHES := (.*)$", recipe, re.MULTILINE)
     assert listed is not None
     assert listed[1].split() == NAMES
+
+
+def test_quiet_itself_writes_a_page_and_its_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The real thing, on a home that is too young for figures, so that it takes no time."""
+    write_home(tmp_path, "house", days=14)
+    page, picture = tmp_path / "page.md", tmp_path / "quiet.svg"
+    shutil.copy(REPOSITORY / "docs" / "reference" / "bench-quiet.md", page)
+    files = ["--write", str(page), "--picture", str(picture)]
+    assert main(["bench", "quiet", "--data", str(tmp_path), "--households", "0", "--json", *files]) == 0
+    told = capsys.readouterr()
+    assert set(json.loads(told.out)["homes"]) == {"house"}
+    assert told.err == ""
+    written = page.read_text("utf-8")
+    assert "| house | 0.0 |" in written
+    assert "`homeward bench quiet --data DIR --seed 1000 --households 0`" in written
+    for file in (picture, tmp_path / "quiet-caught.svg"):
+        assert ElementTree.parse(file).getroot().attrib["role"] == "img"
