@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from homeward import __version__
 from homeward.bench.catalogue import BENCHMARKS, SEED
-from homeward.cli import bench_commands, commands
+from homeward.cli import bench_commands, commands, explain
 from homeward.config import FILE_NAME, PAGE_PORT
 
 STORY: Final = """\
@@ -31,6 +31,8 @@ itself, and "homeward stand-down" takes everything back now.
 
 Exit status: 0 all is well, 1 a problem was found, 2 called or configured wrongly.
 """
+
+_WHERE: Final = "the folder of the journal (default: as the configuration says)"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,6 +93,17 @@ def _add_running(group: Any) -> None:
 
 def _add_answering(group: Any) -> None:
     one = _add(
+        group, "explain", explain.explain, "why was this told? what is usual instead, and how rare is it?",
+        "Tell one incident at length, as it was explained when it happened: what\n"
+        "happened, what is usual instead, which habit says so, how rare it is, and what would\n"
+        "have made it usual. It is read from the journal; the guard may run meanwhile.\n\n"
+        "  homeward explain i7\n  homeward explain i7 --json",
+    )  # fmt: skip
+    one.add_argument("incident", metavar="INCIDENT", help="its name, as the page and the alarm tell it: i7")
+    one.add_argument("--json", action="store_true", help="one JSON object")
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
+    _add_config(one)
+    one = _add(
         group, "answer", commands.answer, "answer an incident: was that you?",
         "Tell the guard whether an incident was you. It learns from a yes, ends what it did\n"
         "about it, and keeps nothing of a no. If the guard is down, it reads your answer\n"
@@ -109,14 +122,13 @@ def _add_answering(group: Any) -> None:
 
 
 def _add_keeping(group: Any) -> None:
-    where = "the folder of the journal (default: as the configuration says)"
     one = _add(
         group, "verify", commands.verify, "walk the journal and say where it breaks",
         "Every entry of the journal holds everything before it. Walk the chain and say\n"
         "whether each entry is as it was written, or which is the first that is not.\n"
         "The guard may run meanwhile.\n\n  homeward verify",
     )  # fmt: skip
-    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
     _add_config(one)
     one = _add(
         group, "backup", commands.backup, "copy the journal, while the guard runs",
@@ -124,7 +136,7 @@ def _add_keeping(group: Any) -> None:
         "learned is in it: state is a fold over the journal.\n\n  homeward backup 2025-01-31.journal",
     )  # fmt: skip
     one.add_argument("file", type=Path, metavar="FILE")
-    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
     _add_config(one)
     one = _add(
         group, "restore", commands.restore, "make a backup the journal",
@@ -133,7 +145,7 @@ def _add_keeping(group: Any) -> None:
     )  # fmt: skip
     one.add_argument("file", type=Path, metavar="FILE")
     one.add_argument("--replace", action="store_true", help="give up the journal that is there")
-    one.add_argument("--state", type=Path, metavar="DIR", help=where)
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
     _add_config(one)
 
 
