@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from homeward.cli.parser import parser
 from homeward.core import engine, incident, lease, rules
-from homeward.core.behaviour import calibration, evidence, profile, silence, table
+from homeward.core.behaviour import calibration, evidence, past, profile, silence, table
 from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.profile import Assessment, Profile, ProfileState
@@ -163,14 +163,14 @@ def learning_limits() -> str:
             ("weight of the coarser context, `a`", f"{PARENT}"),
             ("most bits of one habit for one event", f"{table.BITS_CAP >> 8}"),
             ("cells in the table of counts", f"{table.CAPACITY:,}"),
-            ("counts are halved every", f"{profile.HALF_LIFE // profile.DAY // 7} weeks"),
-            ("events that make a day an active one", f"{profile.ACTIVE_DAY}"),
+            ("counts are halved every", f"{profile.HALF_LIFE // past.DAY // 7} weeks"),
+            ("events that make a day an active one", f"{past.ACTIVE_DAY}"),
             (
                 "active days and visits before a rate is promised",
                 f"{calibration.MIN_DAYS} and {calibration.MIN_VISITS}",
             ),
             ("active days at which the past is lived again", f"{', '.join(map(str, ages))} …"),
-            ("observations remembered for that", f"{profile.MEMORY_LIMIT:,}"),
+            ("observations remembered for that", f"{past.MEMORY_LIMIT:,}"),
             (
                 "a visit ends after a pause of, and at the latest after",
                 f"{profile.VISIT_PAUSE // profile.MINUTE} min, {profile.VISIT_LONGEST // profile.MINUTE // 60} h",
@@ -179,7 +179,7 @@ def learning_limits() -> str:
             ("bits above which it speaks against who is home", f"{evidence.AT_HOME >> 8}"),
             ("share of the budget that is for devices that fall silent", f"{engine.SILENCE_SHARE:.0%}"),
             ("times the budget's alarms that are put on record without a sound", f"{profile.NOTABLE}"),
-            ("observations held back at most", f"{profile.HELD_LIMIT:,}, for {profile.HELD_DAYS} days"),
+            ("observations held back at most", f"{profile.HELD_LIMIT:,}, for {past.HELD_DAYS} days"),
             ("separate days on which something harmless must come back", f"{profile.COME_BACK_DAYS}"),
             ("devices known at once", f"{profile.DEVICE_LIMIT:,}, and {silence.LIMIT:,} of which silence is told"),
         ),
@@ -242,7 +242,7 @@ class SmallHome:
         device, action = activity.split(" ")
         seen = self.profile.observe(device, action, ms, ms)
         assessed = self.profile.assess(seen)
-        self.profile.note_visit(seen, assessed, ms // profile.DAY)
+        self.profile.note_visit(seen, assessed, ms // past.DAY)
         self.profile.note_presence(next(one for one in self.DEVICES if one.name == device), action, ms)
         if not assessed.unusual:
             self.profile.learn(seen)

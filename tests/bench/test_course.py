@@ -176,8 +176,9 @@ class Answered(Told):
         return super().answer(at, incident)
 
     def copy(self) -> Answered:
-        self.twins.append(Answered(*self.devices))
-        return self.twins[-1]
+        twin = Answered(*self.devices)
+        self.twins.append(twin)
+        return twin
 
 
 def test_an_answer_that_a_trial_cannot_know_does_not_reach_its_control(first: Household) -> None:

@@ -27,12 +27,12 @@ def seen(visits: list[int], days: int = 30) -> Calibration:
 
 
 @given(VISITS, st.integers(MIN_DAYS, 60), BUDGETS)
-def test_the_past_would_not_have_cost_more_alarms_than_the_budget(
+def test_the_past_would_not_have_cost_more_alarms_than_the_budget_and_the_median_rank_allow(
     visits: list[int], days: int, budget: float
 ) -> None:
     threshold = seen(visits, days).threshold(budget)
     assert threshold is not None
-    assert sum(score > threshold for score in visits) <= budget * days / 7
+    assert sum(score > threshold for score in visits) <= budget * days / 7 + 0.3
 
 
 @given(VISITS, st.integers(MIN_DAYS, 60), BUDGETS, BUDGETS)
@@ -106,7 +106,7 @@ def test_a_guard_that_was_off_for_most_of_a_year_is_young_again() -> None:
 def test_a_score_within_the_past_is_no_alarm_where_the_budget_allows_not_even_one(
     visits: list[int], days: int
 ) -> None:
-    threshold = seen(visits, days).threshold(0.9 * 7 / days)
+    threshold = seen(visits, days).threshold(0.7 * 7 / days)  # by the median rank, 0.3 more
     assert threshold is not None
     assert threshold >= max(visits)
 

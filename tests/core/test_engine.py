@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.core.engines import at_their_times, begun, folded, restarted, siren_howling
 from tests.strategies import START, any_settings, any_time, home_days, inputs
 
-from homeward.core.behaviour import profile, silence
+from homeward.core.behaviour import past, profile, silence
 from homeward.core.effects import Effect, Notify, Record, Revert
 from homeward.core.engine import Engine
 from homeward.core.event import Event
@@ -186,7 +186,7 @@ def test_a_jump_of_the_wall_clock_moves_no_lease(offset: int) -> None:
 def test_many_more_device_names_than_fit_leave_the_state_within_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are a 256th of the real ones, and there are 20 times as many names as devices fit in."""
     monkeypatch.setattr(profile, "DEVICE_LIMIT", 64)
-    monkeypatch.setattr(profile, "MEMORY_LIMIT", 128)
+    monkeypatch.setattr(past, "MEMORY_LIMIT", 128)
     monkeypatch.setattr(silence, "LIMIT", 64)
     engine = begun()
     state = engine.state
@@ -198,7 +198,7 @@ def test_many_more_device_names_than_fit_leave_the_state_within_its_limits(monke
         assert state.profile.table.size <= 1_024
         assert len(state.profile.table.rows) <= 1_024
         assert len(state.profile.last) <= 64
-        assert state.profile.remembered <= 128 + 64
+        assert state.profile.past.remembered <= 128 + 64
     assert len(state.silence.devices) <= 64
     assert len(state.profile.young) <= 1_024
     assert len(state.incidents.incidents) <= 256

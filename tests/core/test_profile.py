@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.scenarios.story import HOME, Story, alarms
 
 from homeward.core.behaviour.observation import Observation
-from homeward.core.behaviour.profile import DAY, HELD_LIMIT, MINUTE, Profile, ProfileState
+from homeward.core.behaviour.past import DAY
+from homeward.core.behaviour.profile import HELD_LIMIT, MINUTE, Profile, ProfileState
 from homeward.core.behaviour.table import WEIGHT
 from homeward.core.event import Event
 from homeward.core.inputs import Change
@@ -198,7 +199,7 @@ def test_claims_on_both_sides_of_midnight_do_not_make_more_days_than_there_are()
     story.history(weeks=1)
     before = story.engine.state.profile.evidence.visits.days
     story.at("00:05")
-    for number in range(400):
+    for number in range(100):
         story.now += timedelta(milliseconds=10)
         yesterday = number // 10 % 2
         happened = story.now - timedelta(minutes=8 * yesterday)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHAT_NEXT, WHEN, WHO, WHO_IS_HOME
 from homeward.core.behaviour.observation import Observation
-from homeward.core.behaviour.profile import DAY, MINUTE, Profile, ProfileState
+from homeward.core.behaviour.past import DAY
+from homeward.core.behaviour.profile import MINUTE, Profile, ProfileState
 from homeward.core.behaviour.reason import reason
 from homeward.core.settings import Device
 

@@ -38,6 +38,13 @@ def test_an_entrance_that_opens_while_armed_has_to_be_explained_within_the_entry
     assert state.entered == (5, "door", action)
 
 
+def test_nobody_comes_home_through_a_window() -> None:
+    state = RulesState(armed=True)
+    window = Device(name="window", type="contact.window", role="entrance")
+    assert judged(state, window, "open") == "entrance while armed"
+    assert entry_due(state) is None
+
+
 @pytest.mark.parametrize("action", ["disarmed", "disarm"])
 def test_whoever_disarms_in_time_is_welcome(action: str) -> None:
     state = RulesState(armed=True)

@@ -24,7 +24,7 @@ SETTINGS = Settings(
     place="mill",
     timezone="Europe/Berlin",
     devices=(
-        Device(name="front door", type="contact.door", role="entrance"),
+        Device(name="hall window", type="contact.window", role="entrance"),
         Device(name="hall light", type="light", role="actuator"),
     ),
     responses=(Response(name="light", device="hall light", command="on", when=("entrance",), restore="off"),),
@@ -40,12 +40,12 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def guarded(journal: Journal, serve: Callable[..., Running]) -> Running:
-    """A guard that is armed, and whose front door was just opened."""
+    """A guard that is armed, and whose hall window was just opened."""
     service = Service(Guard(journal), SETTINGS, responders=[DryRun()])
     page = serve(service)
     now = service.clock.now()
     page.call(service.submit(Change(at=now, version=__version__, command="arm")))
-    page.call(service.submit(Event(id="1", source="test", at=now, device="front door", action="open")))
+    page.call(service.submit(Event(id="1", source="test", at=now, device="hall window", action="open")))
     return page
 
 
@@ -59,12 +59,12 @@ def test_a_real_incident_is_shown_with_its_reason_and_its_lease(guarded: Running
     assert seen["words"].startswith("learning")
     assert seen["dry_run"]
     (incident,) = seen["incidents"]
-    assert incident["reason"] == "front door open while the alarm is armed"
+    assert incident["reason"] == "hall window open while the alarm is armed"
     (lease,) = seen["leases"]
     assert (lease["device"], lease["incident"], lease["why"]) == ("hall light", incident["id"], incident["reason"])
     assert 590 < lease["left"] <= 600
-    assert seen["events"][0]["device"] == "front door"
-    assert "front door open while the alarm is armed" in guarded.get("/").text
+    assert seen["events"][0]["device"] == "hall window"
+    assert "hall window open while the alarm is armed" in guarded.get("/").text
 
 
 def test_that_was_me_ends_the_lease_for_good(guarded: Running) -> None:

@@ -62,8 +62,8 @@ name = "panel"
 type = "alarm"
 
 [[device]]
-name = "front_door"
-type = "contact.door"
+name = "hall_window"
+type = "contact.window"
 role = "entrance"
 """
 

@@ -115,8 +115,8 @@ def let_an_intruder_in(home: Home, neighbour: Neighbour) -> datetime:
     """Opens a lease; returns when it has to end."""
     for topic, payload in (
         ("home/panel", {"alarm": "armed_away"}),
-        ("home/front_door", {"contact": True}),
-        ("home/front_door", {"contact": False}),
+        ("home/hall_window", {"contact": True}),
+        ("home/hall_window", {"contact": False}),
     ):
         neighbour.publish(topic, json.dumps(payload))
     eventually(lambda: bool(neighbour.when("home/hall_light/set", "on")), "the hall is lit")
@@ -153,7 +153,7 @@ BAD = {
     "NaN as text": ("home/meter", b'{"power": "nan"}', "refused: not finite"),
     "infinity as text": ("home/meter", b'{"power": "-inf"}', "refused: not finite"),
     "no number": ("home/meter", b'{"power": {}}', "refused: not a number"),
-    "an unknown word": ("home/front_door", b'{"contact": "ajar"}', "refused: unknown value"),
+    "an unknown word": ("home/hall_window", b'{"contact": "ajar"}', "refused: unknown value"),
     "10 MB": ("home/meter", b" " * 10_000_000, "refused: payload too large"),
     "a name of 10,000 characters": (f"home/{'n' * 10_000}", b'{"power": 1}', "refused: device name"),
     "a name that turns the text round": ("home/\u202erood", b'{"power": 1}', "refused: device name"),

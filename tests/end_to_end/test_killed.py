@@ -48,11 +48,11 @@ def reading(number: int) -> tuple[str, str]:
 
 
 def the_evening() -> Iterator[tuple[str, str]]:
-    """The alarm is set, meters tell their readings, somebody comes in by the front door, meters go on."""
+    """The alarm is set, meters tell their readings, somebody comes in by the hall window, meters go on."""
     yield "home/panel", '{"alarm": "armed_away"}'
-    yield "home/front_door", '{"contact": true}'
+    yield "home/hall_window", '{"contact": true}'
     yield from map(reading, range(EARLY))
-    yield "home/front_door", '{"contact": false}'
+    yield "home/hall_window", '{"contact": false}'
     yield from map(reading, range(EARLY, MESSAGES))
 
 

@@ -76,7 +76,6 @@ def test_not_me_lets_the_siren_howl_to_the_end_of_its_lease(home: Story) -> None
     assert home.engine.state.profile.held == [], "what an intruder did is not learned, now or later"
 
 
-@pytest.mark.xfail(strict=True, reason="what was held back counts in the tails: the third night looks usual")
 def test_after_not_me_the_same_walk_alarms_every_night_again(home: Story) -> None:
     for _ in range(5):
         assert "front door" in {alarm.device for alarm in alarms(home.intruder())}
@@ -165,7 +164,6 @@ def test_whoever_comes_home_and_disarms_in_time_is_welcome(by: str) -> None:
     assert alarms(story.sees("front door", "open") + story.later(hours=2)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the entry time runs out in history too, and alarms")
 def test_an_entrance_that_opened_while_armed_in_history_causes_no_effect() -> None:
     story = Story(SIREN)
     story.commands("backfill_begin")
@@ -452,7 +450,6 @@ def test_an_answer_is_taken_once_and_never_about_blindness(home: Story) -> None:
     assert records(home.answers("i999", "yes"), "refused") == ["i999: no such incident"]
 
 
-@pytest.mark.xfail(strict=True, reason="a second entrance joins the answered incident: silent, and never answerable")
 @pytest.mark.parametrize("answer", ["yes", "no"])
 def test_what_interrupts_after_an_answer_can_be_answered_too(home: Story, answer: Answer) -> None:
     home.intruder()

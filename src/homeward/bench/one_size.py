@@ -26,6 +26,7 @@ from homeward.bench.presence import RESIDENTS, Presence
 from homeward.bench.scored import Listening, Mark
 from homeward.core import rules
 from homeward.core.behaviour.evidence import Evidence
+from homeward.core.behaviour.past import Past
 from homeward.core.behaviour.profile import Observation, ProfileState
 from homeward.core.behaviour.table import Table
 from homeward.core.engine import Engine, EngineState
@@ -151,7 +152,7 @@ class OneSize:
 
     def __init__(self, home: Household, learned: bytes) -> None:
         table, self._rare = msgspec.msgpack.decode(learned, type=tuple[Table, Evidence])
-        profile = ProfileState(table=table, evidence=self._rare.fork(), relive_at=0)
+        profile = ProfileState(table=table, evidence=self._rare.fork(), past=Past(relive_at=0))
         self._words, self._devices, self._rules = Words(home), home.devices, rules.RulesState()
         self._marks: list[Mark] = []
         self._engine = _set_up(EngineState(profile=profile), home.at[0], home.timezone, self._words.devices())

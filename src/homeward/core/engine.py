@@ -11,7 +11,8 @@ from typing import Final
 from homeward.core import explanation, rules
 from homeward.core.behaviour.explanation import Gathering, explain
 from homeward.core.behaviour.habits import HABITS
-from homeward.core.behaviour.profile import DAY, HALF_LIFE, Assessment, Observation, Profile, ProfileState
+from homeward.core.behaviour.past import DAY
+from homeward.core.behaviour.profile import HALF_LIFE, Assessment, Observation, Profile, ProfileState
 from homeward.core.behaviour.reason import reason, silent_reason
 from homeward.core.behaviour.silence import Quiet, Silence
 from homeward.core.blindness import note_health
@@ -26,8 +27,8 @@ from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
-VISITS_SHARE: Final = 0.75
-SILENCE_SHARE: Final = 0.1
+VISITS_SHARE: Final = 0.55
+SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""
 
@@ -271,6 +272,8 @@ class Engine:
         if due is not None and due <= self.state.at and state.entered is not None:
             _, name, action = state.entered
             state.entered = None
+            if self.state.backfill:
+                return
             broken = ("entrance while armed", f"{name} {action} while the alarm is armed, and nobody disarmed it")
             self._tell_rule(broken, self._devices.get(name) or Device(name=name), action, effects)
 

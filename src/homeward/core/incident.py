@@ -115,7 +115,9 @@ class IncidentBook:
 
     def is_news(self, incident: Incident, guarded: str = "") -> bool:
         """Whether an unusual event (of a guarded device, when named) would deserve an interruption."""
-        fresh = bool(guarded) and not incident.guarded
+        fresh = bool(guarded) and (
+            not incident.guarded if incident.answer is None else guarded not in incident.guarded
+        )
         return fresh or incident.alarms == 0
 
     def alarm(self, incident: Incident, device: str, now: datetime) -> Notify:

@@ -42,8 +42,10 @@ def judge(state: RulesState, event: Event, device: Device, at: int) -> tuple[str
         broken = _new_client(state, event, at)
     elif device.role == "actuator" or is_guarded(device.type, device.role):
         broken = _flood(state, event, at)
-        if state.armed and state.entered is None and device.role == "entrance" and event.action in _OPENING:
-            state.entered = at, event.device, event.action
+        if state.armed and device.role == "entrance" and event.action in _OPENING:
+            if device.type == "contact.window":  # nobody comes home that way
+                return "entrance while armed", f"{event.device} {event.action} while the alarm is armed"
+            state.entered = state.entered or (at, event.device, event.action)
     return broken
 
 

@@ -29,6 +29,9 @@ MIN_DAYS: Final = 7
 MOST: Final = 100_000
 """A budget above it (alarms per week) is no budget."""
 
+MEDIAN_RANK: Final = 3 * WEIGHT // 10
+"""By how much more than allowed of the past may lie above a threshold that is kept as often as not."""
+
 MIN_VISITS: Final = 40
 """Two visits in the top 5 %: the least from which a tail is extended."""
 
@@ -67,6 +70,16 @@ class Tail:
         bucket = score >> BUCKET_SHIFT
         self.counts[bucket] = self.counts.get(bucket, 0) + WEIGHT
         self.n += WEIGHT
+
+    def take_back(self, score: int) -> None:
+        """Count a score no longer; what fading left of it is all that can be taken."""
+        bucket = score >> BUCKET_SHIFT
+        taken = min(self.counts.get(bucket, 0), WEIGHT)
+        if taken:
+            self.counts[bucket] -= taken
+            self.n -= taken
+            if not self.counts[bucket]:
+                del self.counts[bucket]
 
     def settle(self) -> None:
         """From now on `rarity` answers by what has been counted."""
@@ -153,22 +166,27 @@ class Calibration(Tail):
         return enough
 
     def threshold(self, per_week: float) -> int | None:
-        """The score (Q8) above which at most ``per_week`` a week lie; ``None`` while too young to say.
+        """The score (Q8) above which ``per_week`` a week will lie; ``None`` while too young to say.
 
-        Where the budget allows not even one of the past, it lies above all of them.
+        As often as not, what lies beyond the ``k``-th highest of the past comes less than ``k - 0.3`` times in as
+        long (the median rank; Benard and Bos-Levenbach, 1953). Between two of the past, and beyond the highest, the
+        tail is taken to be geometric.
         """
         if not self.ready():
             return None
         allowed = max(int(min(per_week, MOST) * self.days) // 7, 1) if per_week > 0 else 1  # NaN allows nothing
+        if allowed > 1:
+            allowed += MEDIAN_RANK
         ranked = sorted(self.counts.items(), reverse=True)
-        if allowed >= WEIGHT:
-            above = 0
-            for bucket, weight in ranked:
-                above += weight
-                if above > allowed:
-                    return (bucket + 1 << BUCKET_SHIFT) - 1
-            return 0
-        base, excess, top = self._top(ranked)
-        steps = excess * (log2(top) - log2(allowed)) * _LN2_Q16 >> 24
-        extended = (base + 1 << BUCKET_SHIFT) + (steps << BUCKET_SHIFT >> 8)
-        return max(extended, (ranked[0][0] + 1 << BUCKET_SHIFT) - 1)
+        above, end = 0, 0
+        for bucket, weight in ranked:
+            lower = (bucket + 1 << BUCKET_SHIFT) - 1
+            if not above:
+                if allowed < weight:
+                    steps = self._top(ranked)[1] * (log2(weight) - log2(allowed)) * _LN2_Q16 >> 24
+                    return lower + (steps << BUCKET_SHIFT >> 8)
+            elif above + weight > allowed:
+                share, whole = log2(allowed) - log2(above), log2(above + weight) - log2(above)
+                return end - (end - lower) * share // whole if whole else end
+            above, end = above + weight, lower
+        return 0

@@ -35,6 +35,14 @@ somebody stirs while nobody is home, and the strangest actor or origin. Doors op
 devices say nothing about who is."""
 
 
+class Scored(NamedTuple):
+    """An event by its bits. What was ``held`` back does not tell how rare bits are."""
+
+    bits: Bits
+    guarded: bool
+    held: bool = False
+
+
 class Standing(NamedTuple):
     """Where a visit stands with an event: its strangeness, the evidence until now, and the score of all (Q8)."""
 
@@ -90,11 +98,15 @@ class Evidence:
         score = isqrt(own * own + together * together + away * away + who * who)
         return Standing(strangeness, gathered, absent, by_whom, score)
 
-    def note(self, bits: Bits, guarded: bool, standing: Standing) -> None:
+    def note(self, one: Scored, standing: Standing) -> None:
         """Let an event take part in the running visit."""
-        for tail, bit in zip(self.habits[guarded], bits, strict=True):
-            tail.add(bit)
-        self._move_on(guarded, standing)
+        self._count_bits(one)
+        self._move_on(one.guarded, standing)
+
+    def _count_bits(self, one: Scored) -> None:
+        if not one.held:  # or one burglar's hour would make the next one's usual
+            for tail, bit in zip(self.habits[one.guarded], one.bits, strict=True):
+                tail.add(bit)
 
     def _move_on(self, guarded: bool, standing: Standing) -> None:
         strangeness, gathered, absent, by_whom, score = standing
@@ -106,13 +118,21 @@ class Evidence:
         most[BY_WHOM] = max(most[BY_WHOM], by_whom)
         self.score = max(self.score, score)
 
-    def close(self) -> None:
-        """Count the running visit, and begin the next."""
-        for part, most in zip(self.parts, self.most, strict=True):
-            part.add(most)
-        self.visits.add(self.score)
+    def close(self) -> tuple[list[int], int]:
+        """End the running visit, and begin the next. Returns its parts and its score, which do not count yet."""
+        ended = self.most, self.score
         self._begin()
-        self.settle()
+        return ended
+
+    def count(self, most: Sequence[int], score: int) -> None:
+        """Let a visit say what is usual."""
+        for tail, value in zip((*self.parts, self.visits), (*most, score), strict=True):
+            tail.add(value)
+
+    def discount(self, most: Sequence[int], score: int) -> None:
+        """Let a visit that was counted say it no longer."""
+        for tail, value in zip((*self.parts, self.visits), (*most, score), strict=True):
+            tail.take_back(value)
 
     def _begin(self) -> None:
         self.gathered, self.absent, self.score, self.most = 0, 0, 0, [0, 0, 0, 0, 0]
@@ -131,25 +151,24 @@ class Evidence:
         for tail in self.tails():
             tail.fade(epoch)
 
-    def live(self, visit: Sequence[tuple[Bits, bool]]) -> tuple[list[int], int]:
+    def live(self, visit: Sequence[Scored]) -> tuple[list[int], int]:
         """The parts and the score of a whole visit; nothing is counted."""
         self._begin()
-        for bits, guarded in visit:
+        for bits, guarded, _ in visit:
             self._move_on(guarded, self.weigh(bits, self.rarities(bits, guarded), guarded))
         found = self.most, self.score
         self._begin()
         return found
 
 
-def lived(visits: Sequence[Sequence[tuple[Bits, bool]]], days: int, epoch: int) -> Evidence:
+def lived(visits: Sequence[Sequence[Scored]], days: int, epoch: int) -> Evidence:
     """What is usual, from whole visits of so many active days: first for bits, then for events, then for visits."""
     found = Evidence()
     for tail in found.tails():
         tail.epoch = epoch
     for visit in visits:
-        for bits, guarded in visit:
-            for tail, bit in zip(found.habits[guarded], bits, strict=True):
-                tail.add(bit)
+        for one in visit:
+            found._count_bits(one)
     found.settle()
     for most, _ in [found.live(visit) for visit in visits]:
         for part, value in zip(found.parts, most, strict=True):

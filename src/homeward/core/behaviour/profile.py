@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
-from homeward.core.behaviour.evidence import Evidence, Standing, lived
+from homeward.core.behaviour.evidence import Evidence, Scored, Standing, lived
 from homeward.core.behaviour.habits import (
     PAUSES,
     UNKNOWN,
@@ -18,13 +18,13 @@ from homeward.core.behaviour.habits import (
 )
 from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn
 from homeward.core.behaviour.observation import Observation as Observation  # what a profile is asked with
+from homeward.core.behaviour.past import ACTIVE_DAY, DAY, HELD_DAYS, Past, Remembered
 from homeward.core.behaviour.presence import Presence
 from homeward.core.behaviour.table import WEIGHT, Table
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
 MINUTE: Final = 60_000
-DAY: Final = 86_400_000
 HALF_LIFE: Final = 56 * DAY
 """Counts halve every eight weeks: long enough for a weekly habit, short enough for a season."""
 
@@ -32,18 +32,11 @@ VISIT_PAUSE: Final = 30 * MINUTE
 VISIT_LONGEST: Final = 360 * MINUTE
 """Where something always speaks no pause ever ends a visit: it is cut when an incident would be."""
 
-MEMORY_LIMIT: Final = 32_768
-"""How many observations are remembered to be lived again."""
-
 NOTABLE: Final = 10
 """How many times the alarms of the budget are put on record, silently."""
 
-ACTIVE_DAY: Final = 10
-"""Events that make a day an active one."""
-
 DEVICE_LIMIT: Final = 16_384
 HELD_LIMIT: Final = 1_024
-HELD_DAYS: Final = 30
 COME_BACK_DAYS: Final = 3
 """On how many separate days something harmless has to come back before it is learned without an answer."""
 
@@ -85,15 +78,6 @@ class Held:
 
 
 @dataclass(slots=True)
-class Remembered:
-    """A past visit as it was observed; what was held back (its places in ``seen``) was not learned."""
-
-    day: int
-    seen: list[Observation] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class ProfileState:
     """Plain integers, strings and tables: saved, copied, later summed and exported."""
 
@@ -102,11 +86,7 @@ class ProfileState:
     presence: Presence = field(default_factory=Presence)
     threshold: int | None = None
     notable: int | None = None
-    memory: list[Remembered] = field(default_factory=list)
-    remembered: int = 0
-    """Observations in ``memory``."""
-    relive_at: int = MIN_DAYS
-    """At how many active days the past is lived again; 0 when memory is no longer needed."""
+    past: Past = field(default_factory=Past)
     active_days: int = 0
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
     """By device: its last action and when (ms)."""
@@ -129,7 +109,7 @@ class ProfileState:
         twin = copy(self)
         twin.table, twin.evidence, twin.presence = self.table.fork(), self.evidence.fork(), copy(self.presence)
         twin.last, twin.held, twin.young = dict(self.last), self.held.copy(), dict(self.young)
-        twin.memory = [Remembered(visit.day, visit.seen.copy(), visit.held.copy()) for visit in self.memory]
+        twin.past = self.past.fork()
         return twin
 
 
@@ -275,15 +255,11 @@ class Profile:
         state, at = self.state, seen.at
         if state.first_at is None:
             state.first_at = at
-        state.evidence.note(assessed.bits, seen.guarded, assessed.standing)
+        state.evidence.note(Scored(assessed.bits, seen.guarded, assessed.unusual), assessed.standing)
         if state.visit_ends is None:
             state.visit_began = at
-            if state.relive_at:
-                state.memory.append(Remembered(day))
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
-        if state.relive_at:
-            state.memory[-1].seen.append(seen)
-            state.remembered += 1
+        state.past.note(seen, day)
         if day != state.day:
             state.day, state.day_events = day, 0
         state.day_events += 1
@@ -293,43 +269,31 @@ class Profile:
 
     def _close_visit(self, ended: int) -> None:
         state = self.state
-        state.evidence.close()
-        while state.remembered > MEMORY_LIMIT and len(state.memory) > 1:
-            state.remembered -= len(state.memory.pop(0).seen)
-        if state.relive_at and state.active_days >= state.relive_at:
-            self._relive()
+        if state.past.end(state.evidence, ended):  # what somebody else may have done is no context for the next
+            state.before_key, state.previous_key, state.previous = 0, 0, ""
+        again = state.past.to_live_again(state.active_days)
+        if again is not None:
+            visits, days = again
+            state.evidence = lived([self._lived_again(visit) for visit in visits], days, state.table.epoch)
         self.calibrate()
         if state.ready_at is None and state.threshold is not None:
             state.ready_at = ended
         state.visit_ends = None
 
-    def _relive(self) -> None:
-        """Score the visits of the past anew, each as if it had not been and came today.
+    def _lived_again(self, visit: Remembered) -> list[Scored]:
+        """The events of a past visit scored anew, as if it had not been and came today.
 
         What came first to an empty guard was strange whatever it was, and would make the thresholds of a young home
         too high (leave-one-out; for counts it is what Good and Turing do: what was seen once tells how much is new).
-        It is done each time the home's age has doubled, as long as memory reaches back over half of it.
         """
-        state = self.state
-        days: dict[int, int] = {}
-        for visit in state.memory:
-            days[visit.day] = days.get(visit.day, 0) + len(visit.seen)
-        active = sum(1 for events in days.values() if events >= ACTIVE_DAY)
-        if active * 2 < state.active_days:
-            state.memory, state.remembered, state.relive_at = [], 0, 0
-            return
-        state.relive_at *= 2
-        state.evidence = lived([self._lived_again(visit) for visit in state.memory], active, state.table.epoch)
-
-    def _lived_again(self, visit: Remembered) -> list[tuple[tuple[int, ...], bool]]:
-        table, held = self.state.table, set(visit.held)
+        table, held = self.state.table.fork(), set(visit.held)  # what faded since must not come back with full weight
         moments = [(seen, seen.contexts, place not in held) for place, seen in enumerate(visit.seen)]
         for seen, keys, learned in moments:
             if learned:
                 unlearn(table, seen, keys)
         found = []
         for seen, keys, learned in moments:
-            found.append((surprise(table, seen, keys), seen.guarded))
+            found.append(Scored(surprise(table, seen, keys), seen.guarded, not learned))
             if learned:
                 learn(table, seen, keys)
         return found
@@ -344,8 +308,7 @@ class Profile:
             # Within a visit, what is not learned is no context either: a decoy must not make what follows look
             # usual. Across visits it is: or all that comes after a holiday would be judged by the day before it.
             state.before_key, state.previous_key, state.previous = self._context
-        if state.relive_at and state.memory and state.memory[-1].seen[-1] is seen:
-            state.memory[-1].held.append(len(state.memory[-1].seen) - 1)
+        state.past.hold(seen, incident)
         dropped = self.drop_old(seen.at)
         held = state.held
         held.append(Held(seen, incident, habit, day))
@@ -371,6 +334,7 @@ class Profile:
 
     def release(self, incident: str) -> int:
         """Learn everything held of an incident and of the same kinds; returns how many observations."""
+        self.state.past.confirm(incident, self.state.evidence)
         kinds = {_kind(item) for item in self.state.held if item.incident == incident}
         return self._release(kinds, incident)
 
@@ -386,10 +350,15 @@ class Profile:
         return released
 
     def discard(self, incident: str) -> int:
-        """Forget what was held of an incident: it was not the owner. Returns how many observations."""
-        before = len(self.state.held)
-        self.state.held = [item for item in self.state.held if item.incident != incident]
-        return before - len(self.state.held)
+        """Forget what was held of an incident: it was not the owner. Returns how many observations.
+
+        The visit it was in no longer says what is usual: or an intruder who comes every night would raise the bar.
+        """
+        state = self.state
+        state.past.deny(incident, state.evidence)
+        before = len(state.held)
+        state.held = [item for item in state.held if item.incident != incident]
+        return before - len(state.held)
 
     def days_to_go(self) -> int | None:
         """Days until the budget can be promised: 0 when ready, ``None`` before anything was seen."""
