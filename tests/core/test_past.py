@@ -97,7 +97,7 @@ def test_the_first_days_of_an_empty_guard_do_not_set_its_threshold(seed: int) ->
     as_it_came = before.visits.threshold(1.0)
     assert story.profile.threshold is not None
     assert as_it_came is not None
-    assert story.profile.threshold < as_it_came / 4
+    assert story.profile.threshold < as_it_came / 2
     assert "front door" in {alarm.device for alarm in alarms(story.intruder())}, "on the ninth night"
 
 

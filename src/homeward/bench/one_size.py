@@ -134,7 +134,7 @@ class Frozen(Listening):
     def learn(self, seen: Observation) -> None:
         pass
 
-    def hold(self, seen: Observation, habit: int, incident: str, day: int) -> list[Observation]:  # noqa: ARG002
+    def hold(self, *_: object, **__: object) -> list[Observation]:
         return []
 
     def calibrate(self) -> None:

@@ -27,7 +27,7 @@ from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
-VISITS_SHARE: Final = 0.55
+VISITS_SHARE: Final = 0.5
 SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""
@@ -198,14 +198,18 @@ class Engine:
             self._rule(broken, device, seen, effects)
         elif assessed.unusual:
             self._unusual(device, seen, assessed, effects)
-        else:
+        elif assessed.threshold is None:
             profile.learn(seen)
-            if assessed.threshold is None:
-                self._note_young(event, at)
-                return False
-            if assessed.notable is None or assessed.score <= assessed.notable:
-                return False
-            self._put_on_record(seen, assessed)
+            self._note_young(event, at)
+            return False
+        elif assessed.notable is not None and assessed.score > assessed.notable:
+            self._put_on_record(seen, assessed, effects)
+        else:
+            if assessed.held:
+                profile.pass_over(seen)
+            else:
+                profile.learn(seen)
+            return False
         return True
 
     def _local(self, event: Event, at: int) -> int:
@@ -302,12 +306,19 @@ class Engine:
             effects += self._proportion.answer(incident, evidence, {"rule:silent"}, now)
             self._deadline = self._find_deadline()
 
-    def _put_on_record(self, seen: Observation, assessed: Assessment) -> None:
-        """An event that is remarkable but below the owner's threshold: an entry on the page, and no more."""
+    def _put_on_record(self, seen: Observation, assessed: Assessment, effects: list[Effect]) -> None:
+        """An event that is remarkable but below the owner's threshold: an entry on the page, and no more.
+
+        A guarded device's is not learned either: what just escapes an alarm tonight must not be usual tomorrow.
+        """
         now = moment(self.state.at)
         incident = self._unusual_incident(seen, now)
         self._describe(incident, seen, assessed)
         self._incidents.join(incident, now)
+        if assessed.held:
+            effects += self._hold(seen, assessed.habit, incident, asked=False)
+        else:
+            self._profile.learn(seen)
 
     def _unusual_incident(self, seen: Observation, now: datetime) -> Incident:
         return self._incidents.find_open("unusual") or self._open("unusual", now, seen.device, seen.action)
@@ -331,9 +342,9 @@ class Engine:
         incident.reason = reason(state.profile.table, seen, habit)
         incident.explanation = explain(state.profile, seen, assessed, state.gathering, state.settings.budget)
 
-    def _hold(self, seen: Observation, habit: int, incident: Incident) -> list[Effect]:
+    def _hold(self, seen: Observation, habit: int, incident: Incident, *, asked: bool = True) -> list[Effect]:
         self._count("held")
-        return self._dropped(self._profile.hold(seen, habit, incident.id, self._day()))
+        return self._dropped(self._profile.hold(seen, habit, incident.id, self._day(), asked=asked))
 
     def _dropped(self, dropped: list[Observation]) -> list[Effect]:
         if not dropped:

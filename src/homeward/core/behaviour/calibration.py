@@ -96,7 +96,7 @@ class Tail:
             lower = ranked[place + 1][0] if place + 1 < len(ranked) else -1
             rarities[lower + 1 : bucket + 1] = [total - log2(above + WEIGHT)] * (bucket - lower)
         self.rarities = rarities
-        self.slope = (1 << 32) // (self._top(ranked)[1] * _LN2_Q16)
+        self.slope = max((1 << 32) // (self._top(ranked)[1] * _LN2_Q16), 1)
 
     def rarity(self, score: int) -> int:
         """``-log2`` of the share of scores at least as high (Q8), extended beyond the largest; 0 at first."""
@@ -122,6 +122,15 @@ class Tail:
         excess = self._top(sorted(self.counts.items(), reverse=True))[1]
         steps = min((bucket - largest) * 256 / (excess * _LN2), 64.0)
         return max(share * float(2.0**-steps), RAREST)
+
+    def _slope(self, ranked: list[tuple[int, int]], lower: int, weight: int) -> int:
+        """How far the scores fall while twice their rank doubles: from one so high to one of four times its rank."""
+        above, low = 0, 0
+        for bucket, more in ranked:
+            above, low = above + more, bucket
+            if above >= 4 * weight:
+                break
+        return max(lower - (low + 1 << BUCKET_SHIFT) + 1, 4 << BUCKET_SHIFT)
 
     def _top(self, ranked: list[tuple[int, int]]) -> tuple[int, int, int]:
         """Where the top 5 % begins (bucket), its mean excess (buckets, Q8), and its weight."""
@@ -186,7 +195,8 @@ class Calibration(Tail):
                     steps = self._top(ranked)[1] * (log2(weight) - log2(allowed)) * _LN2_Q16 >> 24
                     return lower + (steps << BUCKET_SHIFT >> 8)
             elif above + weight > allowed:
-                share, whole = log2(allowed) - log2(above), log2(above + weight) - log2(above)
-                return end - (end - lower) * share // whole if whole else end
+                share, whole = log2(above + weight) - log2(allowed), log2(above + weight) - log2(above)
+                between = (end - lower) * share // whole if whole else end - lower
+                return lower + min(between, self._slope(ranked, lower, above + weight) * share >> 9)
             above, end = above + weight, lower
         return 0

@@ -27,11 +27,13 @@ HELD_DAYS: Final = 30
 
 @dataclass(slots=True)
 class Remembered:
-    """A past visit as it was observed; what was held back (its places in ``seen``) was not learned."""
+    """A past visit as it was observed. What was ``held`` back (its places in ``seen``) was not learned; about some of
+    it the owner was ``asked``."""
 
     day: int
     seen: list[Observation] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
 
 
@@ -71,7 +73,7 @@ class Past:
         twin = copy(self)
         twin.questioned, twin.incidents = self.questioned.copy(), self.incidents.copy()
         twin.memory = [
-            Remembered(visit.day, visit.seen.copy(), visit.held.copy(), visit.incidents.copy())
+            Remembered(visit.day, visit.seen.copy(), visit.held.copy(), visit.asked.copy(), visit.incidents.copy())
             for visit in self.memory
         ]
         return twin
@@ -86,15 +88,17 @@ class Past:
             self.remembered += 1
 
     def hold(self, seen: Observation, incident: str) -> None:
-        """The latest observation is held back."""
+        """The latest observation is not learned; ``incident`` names what the owner was asked about it, if at all."""
         if self.memory and self.memory[-1].seen[-1:] == [seen]:
             visit = self.memory[-1]
             visit.held.append(len(visit.seen) - 1)
-            if incident not in visit.incidents[-1:]:
+            if incident:
+                visit.asked.append(len(visit.seen) - 1)
+            if incident and incident not in visit.incidents[-1:]:
                 visit.incidents.append(incident)
-        if incident not in self.incidents:
+        if incident and incident not in self.incidents:
             self.incidents.append(incident)
-        if seen.guarded and self.counts:
+        if incident and seen.guarded and self.counts:
             self.counts = None
 
     def end(self, evidence: Evidence, ended: int) -> bool:

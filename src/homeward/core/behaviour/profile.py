@@ -10,8 +10,11 @@ from typing import Final, NamedTuple
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
 from homeward.core.behaviour.evidence import Evidence, Scored, Standing, lived
 from homeward.core.behaviour.habits import (
+    FROM_WHERE,
     PAUSES,
     UNKNOWN,
+    WHEN,
+    WHO,
     amount_bucket,
     name_key,
     pause_bucket,
@@ -31,6 +34,10 @@ HALF_LIFE: Final = 56 * DAY
 VISIT_PAUSE: Final = 30 * MINUTE
 VISIT_LONGEST: Final = 360 * MINUTE
 """Where something always speaks no pause ever ends a visit: it is cut when an incident would be."""
+
+ODD: Final = 4 << 8
+"""How rare (Q8 bits) the hour, the person or the origin of what a guarded device does may be and still be learned
+without an answer: one in 16 of such events."""
 
 NOTABLE: Final = 10
 """How many times the alarms of the budget are put on record, silently."""
@@ -54,6 +61,8 @@ class Assessment(NamedTuple):
     threshold: int | None
     notable: int | None
     unusual: bool
+    held: bool
+    """Whether it must not be learned yet: it is unusual, or of a guarded device and remarkable, or suspected."""
 
     @property
     def score(self) -> int:
@@ -75,6 +84,8 @@ class Held:
     incident: str
     habit: int
     day: int
+    harmless: bool
+    """Whether it is learned without an answer if it comes back: it is not guarded, nor did it follow on what is."""
 
 
 @dataclass(slots=True)
@@ -86,6 +97,8 @@ class ProfileState:
     presence: Presence = field(default_factory=Presence)
     threshold: int | None = None
     notable: int | None = None
+    suspected_until: int = 0
+    """Until when (ms) nothing is learned: what follows on the odd act of a guarded device belongs to it."""
     past: Past = field(default_factory=Past)
     active_days: int = 0
     last: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -228,7 +241,17 @@ class Profile:
         standing = evidence.weigh(bits, rarities, seen.guarded)
         threshold = state.threshold
         unusual = threshold is not None and standing.score > threshold
-        return Assessment(bits, rarities, standing, threshold, state.notable, unusual)
+        held = unusual or (threshold is not None and self._is_odd(seen, rarities))
+        return Assessment(bits, rarities, standing, threshold, state.notable, unusual, held)
+
+    def _is_odd(self, seen: Observation, rarities: tuple[int, ...]) -> bool:
+        """Whether an event that is no alarm must not be learned either.
+
+        What just escapes an alarm tonight must not be usual tomorrow, and so on, step by step.
+        """
+        if seen.at < self.state.suspected_until:
+            return True
+        return seen.guarded and max(rarities[WHEN], rarities[WHO], rarities[FROM_WHERE]) >= ODD
 
     def _contexts(self, seen: Observation) -> Contexts:
         """The contexts of an observation; those of the latest are kept, for it is looked at more than once."""
@@ -255,6 +278,8 @@ class Profile:
         state, at = self.state, seen.at
         if state.first_at is None:
             state.first_at = at
+        if assessed.held and seen.guarded and (assessed.unusual or at >= state.suspected_until):
+            state.suspected_until = at + VISIT_PAUSE
         state.evidence.note(Scored(assessed.bits, seen.guarded, assessed.unusual), assessed.standing)
         if state.visit_ends is None:
             state.visit_began = at
@@ -286,40 +311,49 @@ class Profile:
         What came first to an empty guard was strange whatever it was, and would make the thresholds of a young home
         too high (leave-one-out; for counts it is what Good and Turing do: what was seen once tells how much is new).
         """
-        table, held = self.state.table.fork(), set(visit.held)  # what faded since must not come back with full weight
+        table = self.state.table.fork()  # what faded since must not come back with full weight
+        held, asked = set(visit.held), set(visit.asked)
         moments = [(seen, seen.contexts, place not in held) for place, seen in enumerate(visit.seen)]
         for seen, keys, learned in moments:
             if learned:
                 unlearn(table, seen, keys)
         found = []
-        for seen, keys, learned in moments:
-            found.append(Scored(surprise(table, seen, keys), seen.guarded, not learned))
+        for place, (seen, keys, learned) in enumerate(moments):
+            found.append(Scored(surprise(table, seen, keys), seen.guarded, place in asked))
             if learned:
                 learn(table, seen, keys)
         return found
 
-    def hold(self, seen: Observation, habit: int, incident: str, day: int) -> list[Observation]:
+    def hold(
+        self, seen: Observation, habit: int, incident: str, day: int, *, asked: bool = True
+    ) -> list[Observation]:
         """Keep an observation back. Returns what was dropped to make room (at most 1,024, 30 days, oldest first).
 
         What is harmless and has come back on three separate days is learned at last, with all of its kind.
         """
+        state = self.state
+        self.pass_over(seen, incident if asked else "")
+        dropped = self.drop_old(seen.at)
+        held = state.held
+        harmless = not seen.guarded and seen.at >= state.suspected_until
+        held.append(Held(seen, incident, habit, day, harmless))
+        while len(held) > HELD_LIMIT:
+            dropped.append(held.pop(0).observation)
+        if harmless:
+            kind = (seen.device, seen.action, habit)
+            back = [item for item in held if item.harmless and _kind(item) == kind]
+            if len({item.day for item in back}) >= COME_BACK_DAYS:
+                self._release(back)
+        return dropped
+
+    def pass_over(self, seen: Observation, incident: str = "") -> None:
+        """The latest observation is not learned; ``incident`` names what the owner was asked about it."""
         state = self.state
         if 0 <= seen.pause <= seen.at - state.visit_began:
             # Within a visit, what is not learned is no context either: a decoy must not make what follows look
             # usual. Across visits it is: or all that comes after a holiday would be judged by the day before it.
             state.before_key, state.previous_key, state.previous = self._context
         state.past.hold(seen, incident)
-        dropped = self.drop_old(seen.at)
-        held = state.held
-        held.append(Held(seen, incident, habit, day))
-        while len(held) > HELD_LIMIT:
-            dropped.append(held.pop(0).observation)
-        if not seen.guarded:
-            kind = (seen.device, seen.action, habit)
-            days = {item.day for item in held if _kind(item) == kind}
-            if len(days) >= COME_BACK_DAYS:
-                self._release({kind}, "")
-        return dropped
 
     def drop_old(self, at: int) -> list[Observation]:
         """Drop, and return, what was held for 30 days and never confirmed."""
@@ -336,18 +370,14 @@ class Profile:
         """Learn everything held of an incident and of the same kinds; returns how many observations."""
         self.state.past.confirm(incident, self.state.evidence)
         kinds = {_kind(item) for item in self.state.held if item.incident == incident}
-        return self._release(kinds, incident)
+        return self._release([item for item in self.state.held if item.incident == incident or _kind(item) in kinds])
 
-    def _release(self, kinds: set[tuple[str, str, int]], incident: str) -> int:
-        kept, released = [], 0
-        for item in self.state.held:
-            if item.incident == incident or _kind(item) in kinds:
-                self.learn(item.observation)
-                released += 1
-            else:
-                kept.append(item)
-        self.state.held = kept
-        return released
+    def _release(self, items: list[Held]) -> int:
+        for item in items:
+            self.learn(item.observation)
+        released = {id(item) for item in items}
+        self.state.held = [item for item in self.state.held if id(item) not in released]
+        return len(items)
 
     def discard(self, incident: str) -> int:
         """Forget what was held of an incident: it was not the owner. Returns how many observations.
