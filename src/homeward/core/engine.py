@@ -24,6 +24,7 @@ from homeward.core.incident import Incident, IncidentBook, IncidentState
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
+from homeward.core.readiness import Readiness, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
@@ -52,16 +53,6 @@ class EngineState:
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
     counters: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
-    """Whether the budget can be promised, since when, and how many days are to go (``None``: cannot say yet)."""
-
-    ready: bool
-    since: datetime | None
-    days_to_go: int | None
-    note: str
 
 
 class Engine:
@@ -117,15 +108,7 @@ class Engine:
 
     def readiness(self) -> Readiness:
         """Whether the guard can keep the budget yet, in words that can be shown."""
-        profile = self.state.profile
-        days = self._profile.days_to_go()
-        if days == 0 and profile.ready_at is not None:
-            note = f"watching, at most {_alarms(self.settings.budget)} a week"
-            return Readiness(ready=True, since=moment(profile.ready_at), days_to_go=0, note=note)
-        if days is None:
-            return Readiness(ready=False, since=None, days_to_go=None, note="learning, nothing seen yet")
-        note = f"learning, about {days} day{'' if days == 1 else 's'} to go"
-        return Readiness(ready=False, since=None, days_to_go=days, note=note)
+        return readiness(self._profile.days_to_go(), self.state.profile.ready_at, self.settings.budget)
 
     def next_deadline(self) -> datetime | None:
         """When something happens although nothing comes in."""
@@ -456,7 +439,3 @@ def _name(name: str | None) -> str:
 
 def _words(device: Device) -> set[str]:
     return {device.name, device.type, device.role}
-
-
-def _alarms(budget: float) -> str:
-    return f"{budget:g} alarm{'' if budget == 1 else 's'}"

@@ -1,0 +1,29 @@
+"""Whether the budget can be promised yet, in words that can be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from homeward.core.local_time import moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the budget can be promised, since when, and how many days are to go (``None``: cannot say yet)."""
+
+    ready: bool
+    since: datetime | None
+    days_to_go: int | None
+    note: str
+
+
+def readiness(days_to_go: int | None, ready_at: int | None, budget: float) -> Readiness:
+    """What a profile says of itself (``ready_at`` in milliseconds), for a budget of alarms a week."""
+    if days_to_go == 0 and ready_at is not None:
+        note = f"watching, at most {budget:g} alarm{'' if budget == 1 else 's'} a week"
+        return Readiness(ready=True, since=moment(ready_at), days_to_go=0, note=note)
+    if days_to_go is None:
+        return Readiness(ready=False, since=None, days_to_go=None, note="learning, nothing seen yet")
+    note = f"learning, about {days_to_go} day{'' if days_to_go == 1 else 's'} to go"
+    return Readiness(ready=False, since=None, days_to_go=days_to_go, note=note)
