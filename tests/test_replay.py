@@ -102,9 +102,10 @@ def test_a_home_that_is_never_learned_is_never_ready(tmp_path: Path) -> None:
 
 
 def test_a_home_that_was_learned_says_after_how_many_days(tmp_path: Path) -> None:
+    """Ready on the seventh active day, counted from the first event: six days and a morning later."""
     ready = replay([recording(tmp_path, rows(90))]).ready_after_days
     assert ready is not None
-    assert 7 <= ready <= 90
+    assert 6 <= ready < 14
 
 
 def test_several_files_of_one_home_are_one_stream_in_time_order(tmp_path: Path) -> None:

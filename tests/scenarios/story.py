@@ -192,6 +192,14 @@ class Story:
             said += self.sees(device, action)
         return said
 
+    def floods(self, device: str) -> list[Effect]:
+        """A device changes forty times in forty seconds."""
+        said: list[Effect] = []
+        for number in range(40):
+            said += self.sees(device, "off" if number % 2 else "on")
+            self.now -= timedelta(seconds=1)
+        return said
+
     # What is to be seen of it
 
     @property
