@@ -115,7 +115,18 @@ def test_everything_that_is_written_arrives(file: Path) -> None:
         ('[mqtt]\nport = "8883"', "mqtt.port: expected int, got str — write a number such as 8883"),
         ("[home]\nbudget = true", "home.budget: expected float, got bool — write alarms per week"),
         ("[home]\nnaem = 1", "home.naem: is not a known key — did you mean name?"),
-        ("[kitchen]", "kitchen: is not a known key — known here: home, page, mqtt, device, response, history"),
+        (
+            "[kitchen]",
+            "kitchen: is not a known key — known here: home, page, mqtt, device, person, response, history",
+        ),
+        (
+            '[[person]]\nname = "anna"\nbudget = 1.0',
+            "person[0].name: 'anna' names no person — write it as the sources",
+        ),
+        (
+            '[[person]]\nname = "person:anna"\nbudget = 0.0',
+            "person[0].budget: 0 alarms a week — write a number above 0",
+        ),
         ("[[device]]", "device[0].name: is missing — add it below [[device]]"),
         ("[home]\nname = home", "is not TOML: Invalid value (at line 2"),
         ("[home]\ntimezone = 'Europe/Bärlin'", "home.timezone: no time zone is called 'Europe/Bärlin'"),

@@ -80,9 +80,7 @@ class Story:
 
     @staticmethod
     def with_responses(home: Settings, *responses: Response) -> Settings:
-        return Settings(
-            place=home.place, timezone=home.timezone, budget=home.budget, devices=home.devices, responses=responses
-        )
+        return replace(home, responses=responses)
 
     def local(self, words: str) -> datetime:
         return datetime.fromisoformat(words).replace(tzinfo=self.zone).astimezone(UTC)

@@ -136,7 +136,8 @@ def _summed_up(summary: Summary, budget: float) -> str:
 
 
 def answer(chosen: argparse.Namespace) -> int:
-    return _tell(chosen, Note(says="answer", incident=chosen.incident, answer=chosen.answer))
+    note = Note(says="answer", incident=chosen.incident, answer=chosen.answer, person=chosen.person)
+    return _tell(chosen, note)
 
 
 def stand_down(chosen: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from homeward import __version__
 from homeward.bench.catalogue import BENCHMARKS, SEED
 from homeward.cli import bench_commands, commands, explain
 from homeward.config import FILE_NAME, PAGE_PORT
+from homeward.core.event import is_name
 
 STORY: Final = """\
 Homeward learns what is usual in a home, notices what is not, and answers in
@@ -112,6 +113,9 @@ def _add_answering(group: Any) -> None:
     )  # fmt: skip
     one.add_argument("incident", metavar="INCIDENT", help="its name, as the page and the alarm tell it: i7")
     one.add_argument("answer", choices=("yes", "no"))
+    one.add_argument(
+        "--person", type=_person, default="household", metavar="NAME", help="who says so (default: the household)"
+    )
     _add_config(one)
     one = _add(
         group, "stand-down", commands.stand_down, "take back everything that the guard is doing, now",
@@ -119,6 +123,12 @@ def _add_answering(group: Any) -> None:
         "on watching.\n\n  homeward stand-down",
     )  # fmt: skip
     _add_config(one)
+
+
+def _person(name: str) -> str:
+    if not is_name(name):
+        raise argparse.ArgumentTypeError("write a name such as person:anna")
+    return name
 
 
 def _add_keeping(group: Any) -> None:

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeward.config.tables import ConfigError, DeviceSection, ResponseSection, Tables, TopicSection, read
 from homeward.core import rules
+from homeward.core.behaviour.evidence import PEOPLE_LIMIT
 from homeward.core.decision.guardrails import Situation, refusal
 from homeward.core.event import NAME_LIMIT
-from homeward.core.settings import Device, Response, Settings
+from homeward.core.settings import Device, Person, Response, Settings
 from homeward.core.vocabulary import ONE_SHOT, ROLES, TYPES
 from homeward.responders.mqtt import CommandTopic
 from homeward.sources.mqtt import MqttSettings
@@ -101,8 +102,7 @@ class _Check:
         self._name("home.name", home.name)
         if self._tables.mqtt is not None and any(sign in home.name for sign in "+#/"):
             raise self._fault("home.name", "becomes a part of a topic", "write it without '+', '#' and '/'")
-        if not (math.isfinite(home.budget) and home.budget > 0):
-            raise self._fault("home.budget", f"{home.budget:g} alarms a week", "write a number above 0, such as 1.0")
+        self._budget("home.budget", home.budget)
         try:
             ZoneInfo(home.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -113,11 +113,32 @@ class _Check:
             timezone=home.timezone,
             budget=home.budget,
             devices=tuple(devices.values()),
+            people=self._people(),
             responses=tuple(
                 self._response(f"response[{number}]", one, devices)
                 for number, one in enumerate(self._tables.response)
             ),
         )
+
+    def _budget(self, key: str, budget: float) -> None:
+        if not (math.isfinite(budget) and budget > 0):
+            raise self._fault(key, f"{budget:g} alarms a week", "write a number above 0, such as 1.0")
+
+    def _people(self) -> tuple[Person, ...]:
+        found: dict[str, Person] = {}
+        for number, one in enumerate(self._tables.person):
+            key = f"person[{number}]"
+            self._name(f"{key}.name", one.name)
+            self._budget(f"{key}.budget", one.budget)
+            if not one.name.startswith("person:"):
+                remedy = f'write it as the sources do, such as "person:{one.name}"'
+                raise self._fault(f"{key}.name", f"{one.name!r} names no person", remedy)
+            if one.name in found:
+                raise self._fault(f"{key}.name", f"{one.name!r} is there twice", "name every person once")
+            found[one.name] = Person(name=one.name, budget=one.budget)
+        if len(found) > PEOPLE_LIMIT:
+            raise self._fault("person", f"{len(found)} people", f"name at most {PEOPLE_LIMIT}")
+        return tuple(found.values())
 
     def _state(self) -> Path:
         named = self._tables.home.state or self._environment.get("STATE_DIRECTORY", "").split(":")[0] or "state"

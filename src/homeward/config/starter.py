@@ -70,6 +70,12 @@ port = 8480
 # type = "light"
 # role = "actuator"
 
+# People, where your sources say who did it. Their habits are learned without a word here; somebody who is named here
+# is judged by their own past, at a budget of their own, as soon as they took part in forty visits of the home.
+# [[person]]
+# name = "person:anna"
+# budget = 0.5               # alarms a week about what she does
+
 # What may be done when something is far out of the ordinary. Every act ends, by itself or by being taken back.
 # The guard never unlocks, opens, disarms or toggles, and never touches medical devices or smoke alarms.
 # [[response]]

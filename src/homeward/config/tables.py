@@ -73,6 +73,13 @@ class DeviceSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
     room: str = "unknown"
 
 
+class PersonSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Somebody with a budget of their own (alarms per week); ``name`` is as sources name them, ``person:anna``."""
+
+    name: str
+    budget: float
+
+
 class ResponseSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """A command that may be given; see `homeward.core.settings.Response`. ``topic`` is where the device listens."""
 
@@ -100,6 +107,7 @@ class Tables(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     page: PageSection = msgspec.field(default_factory=PageSection)
     mqtt: MqttSection | None = None
     device: list[DeviceSection] = []
+    person: list[PersonSection] = []
     response: list[ResponseSection] = []
     history: HistorySection = msgspec.field(default_factory=HistorySection)
 
@@ -121,6 +129,9 @@ _EXAMPLES: Final = {
     "mqtt.presets": 'presets = ["zigbee2mqtt"], or leave it out',
     "mqtt.topic": "[[mqtt.topic]] tables",
     "device": "[[device]] tables",
+    "person": "[[person]] tables",
+    "person.name": 'a name such as "person:anna"',
+    "person.budget": "alarms per week, a number such as 1.0",
     "response": "[[response]] tables",
     "response.when": 'a list such as ["entrance", "rule:flood"]',
     "response.minutes": "a number such as 10",
@@ -191,6 +202,6 @@ def _join(key: str, name: str) -> str:
 def _keys(plain: str) -> list[str]:
     tables: dict[str, type[msgspec.Struct]] = {
         "": Tables, "home": HomeSection, "page": PageSection, "mqtt": MqttSection, "mqtt.topic": TopicSection,
-        "device": DeviceSection, "response": ResponseSection, "history": HistorySection,
+        "device": DeviceSection, "person": PersonSection, "response": ResponseSection, "history": HistorySection,
     }  # fmt: skip
     return list(tables[plain].__struct_fields__) if plain in tables else []

@@ -351,7 +351,7 @@ class Engine:
             return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
         if incident.kind == "silent":
             self.state.silence.accept(incident.device)
-        released = self._profile.release(incident.id)
+        released = self._profile.release(incident.id, item.person)
         effects: list[Effect] = [
             self._record("answered", incident.id, f"that was me: {released} observations learned")
         ]
@@ -421,7 +421,8 @@ class Engine:
     def _adopt(self, settings: Settings) -> None:
         self._devices = {device.name: device for device in settings.devices}
         self._clock = LocalClock(settings.timezone, settings.happened_delay_minutes)
-        self._profile = Profile(self.state.profile, settings.devices, settings.budget * VISITS_SHARE)
+        people = {person.name: person.budget * VISITS_SHARE for person in settings.people}
+        self._profile = Profile(self.state.profile, settings.devices, settings.budget * VISITS_SHARE, people)
         self._leases = LeaseBook(self.state.leases)
         self._proportion = Proportion(settings.responses, self._devices, self._leases)
 

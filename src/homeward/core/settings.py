@@ -38,6 +38,14 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody with a budget of their own: ``name`` as sources name them (``person:anna``), alarms per week."""
+
+    name: str
+    budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything the engine needs to know about a place. ``budget`` is alarms per week; ``timezone`` is IANA."""
 
@@ -46,4 +54,5 @@ class Settings:
     budget: float = 1.0
     devices: tuple[Device, ...] = ()
     responses: tuple[Response, ...] = ()
+    people: tuple[Person, ...] = ()
     happened_delay_minutes: float = 10.0

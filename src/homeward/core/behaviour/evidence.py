@@ -10,7 +10,7 @@ what comes out is a score, no likelihood, and it is counted over visits to say w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from math import isqrt
@@ -22,6 +22,8 @@ from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHO, WHO_IS_HOME
 USUAL: Final = 8 << 8
 """What an event may be strange without being evidence (Q8): two bits for each of the four habits that every event
 has. An event that is just usual has on average 1.44 bits of rarity in each."""
+
+PEOPLE_LIMIT: Final = 64
 
 AT_HOME: Final = 1 << 8
 """What an event may speak against who is home without being evidence (Q8)."""
@@ -36,11 +38,13 @@ devices say nothing about who is."""
 
 
 class Scored(NamedTuple):
-    """An event by its bits. What was ``held`` back does not tell how rare bits are."""
+    """An event by its bits. What was ``held`` back does not tell how rare bits are. ``person`` is who did it, where
+    they have a budget of their own."""
 
     bits: Bits
     guarded: bool
     held: bool = False
+    person: str = ""
 
 
 class Standing(NamedTuple):
@@ -62,16 +66,19 @@ class Evidence:
     """What is usual for bits, events and visits, and what the running visit has come to.
 
     ``habits`` count the bits of events (of guarded devices apart), ``parts`` the parts of visits, ``visits`` their
-    scores. ``most`` and ``score`` are of the running visit; ``gathered`` and ``absent`` are its evidence now.
+    scores, and ``people`` those that visits came to with what one person did (of at most 64). ``most``, ``score`` and
+    ``by`` person are of the running visit; ``gathered`` and ``absent`` are its evidence now.
     """
 
     habits: tuple[list[Tail], list[Tail]] = field(default_factory=lambda: (_tails(len(HABITS)), _tails(len(HABITS))))
     parts: list[Tail] = field(default_factory=lambda: _tails(5))
     visits: Calibration = field(default_factory=Calibration)
+    people: dict[str, Calibration] = field(default_factory=dict)
     gathered: int = 0
     absent: int = 0
     most: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
     score: int = 0
+    by: dict[str, int] = field(default_factory=dict)
 
     def fork(self) -> Evidence:
         """A copy that can go on by itself."""
@@ -79,7 +86,8 @@ class Evidence:
         twin.habits = ([tail.fork() for tail in self.habits[REST]], [tail.fork() for tail in self.habits[GUARDED]])
         twin.parts = [tail.fork() for tail in self.parts]
         twin.visits = self.visits.fork()
-        twin.most = self.most.copy()
+        twin.people = {person: tail.fork() for person, tail in self.people.items()}
+        twin.most, twin.by = self.most.copy(), self.by.copy()
         return twin
 
     def rarities(self, bits: Bits, guarded: bool) -> Bits:
@@ -101,45 +109,62 @@ class Evidence:
     def note(self, one: Scored, standing: Standing) -> None:
         """Let an event take part in the running visit."""
         self._count_bits(one)
-        self._move_on(one.guarded, standing)
+        self._move_on(one, standing)
 
     def _count_bits(self, one: Scored) -> None:
         if not one.held:  # or one burglar's hour would make the next one's usual
             for tail, bit in zip(self.habits[one.guarded], one.bits, strict=True):
                 tail.add(bit)
 
-    def _move_on(self, guarded: bool, standing: Standing) -> None:
+    def _move_on(self, one: Scored, standing: Standing) -> None:
         strangeness, gathered, absent, by_whom, score = standing
         self.gathered, self.absent = gathered, absent
         most = self.most
-        most[guarded] = max(most[guarded], strangeness)
+        most[one.guarded] = max(most[one.guarded], strangeness)
         most[GATHERED] = max(most[GATHERED], gathered)
         most[ABSENT] = max(most[ABSENT], absent)
         most[BY_WHOM] = max(most[BY_WHOM], by_whom)
         self.score = max(self.score, score)
+        if one.person:
+            self.by[one.person] = max(self.by.get(one.person, 0), score)
 
-    def close(self) -> tuple[list[int], int]:
-        """End the running visit, and begin the next. Returns its parts and its score, which do not count yet."""
-        ended = self.most, self.score
+    def close(self) -> tuple[list[int], int, dict[str, int]]:
+        """End the running visit, and begin the next. Returns its parts, its score, and what it came to with what each
+        person did: they do not count yet."""
+        ended = self.most, self.score, self.by
         self._begin()
         return ended
 
-    def count(self, most: Sequence[int], score: int) -> None:
+    def count(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit say what is usual."""
-        for tail, value in zip((*self.parts, self.visits), (*most, score), strict=True):
-            tail.add(value)
+        self.visits.add(score)
+        for part, value in zip(self.parts, most, strict=False):
+            part.add(value)
+        for person, value in by.items():
+            if person not in self.people and len(self.people) < PEOPLE_LIMIT:
+                self.people[person] = Calibration(epoch=self.visits.epoch)
+            if person in self.people:
+                self.people[person].add(value)
 
-    def discount(self, most: Sequence[int], score: int) -> None:
+    def discount(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit that was counted say it no longer."""
         for tail, value in zip((*self.parts, self.visits), (*most, score), strict=True):
             tail.take_back(value)
+        for person, value in by.items():
+            if person in self.people:
+                self.people[person].take_back(value)
+
+    def add_day(self, days: int = 1) -> None:
+        """Count an active day."""
+        for calibration in (self.visits, *self.people.values()):
+            calibration.add_day(days)
 
     def _begin(self) -> None:
-        self.gathered, self.absent, self.score, self.most = 0, 0, 0, [0, 0, 0, 0, 0]
+        self.gathered, self.absent, self.score, self.most, self.by = 0, 0, 0, [0, 0, 0, 0, 0], {}
 
     def tails(self) -> tuple[Tail, ...]:
         """All that is counted."""
-        return (*self.habits[REST], *self.habits[GUARDED], *self.parts, self.visits)
+        return (*self.habits[REST], *self.habits[GUARDED], *self.parts, self.visits, *self.people.values())
 
     def settle(self) -> None:
         """Judge by what has been counted until now."""
@@ -151,14 +176,12 @@ class Evidence:
         for tail in self.tails():
             tail.fade(epoch)
 
-    def live(self, visit: Sequence[Scored]) -> tuple[list[int], int]:
-        """The parts and the score of a whole visit; nothing is counted."""
+    def live(self, visit: Sequence[Scored]) -> tuple[list[int], int, dict[str, int]]:
+        """The parts and the score of a whole visit, and by whom; nothing is counted."""
         self._begin()
-        for bits, guarded, _ in visit:
-            self._move_on(guarded, self.weigh(bits, self.rarities(bits, guarded), guarded))
-        found = self.most, self.score
-        self._begin()
-        return found
+        for one in visit:
+            self._move_on(one, self.weigh(one.bits, self.rarities(one.bits, one.guarded), one.guarded))
+        return self.close()
 
 
 def lived(visits: Sequence[Sequence[Scored]], days: int, epoch: int) -> Evidence:
@@ -170,12 +193,12 @@ def lived(visits: Sequence[Sequence[Scored]], days: int, epoch: int) -> Evidence
         for one in visit:
             found._count_bits(one)
     found.settle()
-    for most, _ in [found.live(visit) for visit in visits]:
+    for most, _, _ in [found.live(visit) for visit in visits]:
         for part, value in zip(found.parts, most, strict=True):
             part.add(value)
     found.settle()
-    for _, score in [found.live(visit) for visit in visits]:
-        found.visits.add(score)
-    found.visits.add_day(days)
+    for _, score, by in [found.live(visit) for visit in visits]:
+        found.count((), score, by)
+    found.add_day(days)
     found.settle()
     return found

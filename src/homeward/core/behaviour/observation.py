@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from homeward.core.behaviour.habits import NEW, PARENT, PLANS, contexts
+from homeward.core.behaviour.habits import FIELDS, NEW, PARENT, PLANS, UNKNOWN, WHO, contexts
 from homeward.core.behaviour.table import WEIGHT, Table, log2
 
 Contexts = tuple[tuple[int, ...], ...]
@@ -43,6 +43,13 @@ class Observation(NamedTuple):
     def contexts(self) -> Contexts:
         """The context keys of every habit, coarse to fine."""
         return contexts(self.fields, self.symbols)
+
+
+def unnamed(seen: Observation) -> Observation:
+    """The same, without who did it."""
+    fields = tuple(0 if name == "person" else field for name, field in zip(FIELDS, seen.fields, strict=True))
+    symbols = (*seen.symbols[:WHO], UNKNOWN, *seen.symbols[WHO + 1 :])
+    return seen._replace(fields=fields, symbols=symbols, person="")
 
 
 def surprise(table: Table, seen: Observation, contexts: Contexts) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ class Remembered:
 
 
 class Questioned(NamedTuple):
-    """A visit with incidents that the owner may be asked about: when it ended (ms), its parts and its score.
+    """A visit with incidents that the owner may be asked about: when it ended (ms), and what it came to.
 
     Where a guarded device was held back it is not ``counted`` before the owner says yes: an intruder whom nobody
     noticed must not raise the bar for the next. If nobody says anything for 30 days its score is, or no budget could
@@ -49,6 +49,7 @@ class Questioned(NamedTuple):
     ended: int
     most: list[int]
     score: int
+    by: dict[str, int]
     counted: bool
 
 
@@ -103,17 +104,17 @@ class Past:
 
     def end(self, evidence: Evidence, ended: int) -> bool:
         """The running visit is over: count it, if it counts. Returns whether something was held back in it."""
-        most, score = evidence.close()
+        visit = evidence.close()
         if self.counts:
-            evidence.count(most, score)
+            evidence.count(*visit)
         if self.counts is False and self.memory:
             self.remembered -= len(self.memory.pop().seen)
         elif self.incidents:
-            self.questioned.append(Questioned(self.incidents, ended, most, score, bool(self.counts)))
+            self.questioned.append(Questioned(self.incidents, ended, *visit, bool(self.counts)))
         while self.questioned and self._is_stale(self.questioned[0], ended):
-            visit = self.questioned.pop(0)
-            if not visit.counted:
-                evidence.visits.add(visit.score)
+            stale = self.questioned.pop(0)
+            if not stale.counted:
+                evidence.visits.add(stale.score)
         evidence.settle()
         while self.remembered > MEMORY_LIMIT and len(self.memory) > 1:
             self.remembered -= len(self.memory.pop(0).seen)
@@ -128,7 +129,7 @@ class Past:
         """It was the owner: the visit says what is usual."""
         for visit in self._settled(incident):
             if not visit.counted:
-                evidence.count(visit.most, visit.score)
+                evidence.count(visit.most, visit.score, visit.by)
                 evidence.settle()
         if incident in self.incidents and self.counts is None:
             self.counts = True
@@ -137,7 +138,7 @@ class Past:
         """It was not the owner: the visit says nothing, now or when the past is lived again."""
         for visit in self._settled(incident):
             if visit.counted:
-                evidence.discount(visit.most, visit.score)
+                evidence.discount(visit.most, visit.score, visit.by)
                 evidence.settle()
         if incident in self.incidents:
             self.counts = False  # the running visit leaves memory when it ends

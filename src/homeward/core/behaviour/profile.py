@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from math import isfinite
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
@@ -19,7 +21,7 @@ from homeward.core.behaviour.habits import (
     name_key,
     pause_bucket,
 )
-from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn
+from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn, unnamed
 from homeward.core.behaviour.observation import Observation as Observation  # what a profile is asked with
 from homeward.core.behaviour.past import ACTIVE_DAY, DAY, HELD_DAYS, Past, Remembered
 from homeward.core.behaviour.presence import Presence
@@ -97,6 +99,8 @@ class ProfileState:
     presence: Presence = field(default_factory=Presence)
     threshold: int | None = None
     notable: int | None = None
+    own: dict[str, int] = field(default_factory=dict)
+    """The thresholds of people with a budget of their own, once enough was seen of each."""
     suspected_until: int = 0
     """Until when (ms) nothing is learned: what follows on the odd act of a guarded device belongs to it."""
     past: Past = field(default_factory=Past)
@@ -122,15 +126,23 @@ class ProfileState:
         twin = copy(self)
         twin.table, twin.evidence, twin.presence = self.table.fork(), self.evidence.fork(), copy(self.presence)
         twin.last, twin.held, twin.young = dict(self.last), self.held.copy(), dict(self.young)
-        twin.past = self.past.fork()
+        twin.past, twin.own = self.past.fork(), self.own.copy()
         return twin
 
 
 class Profile:
     """The habits of one place over a `ProfileState`; times are integer milliseconds of the guard's clock."""
 
-    def __init__(self, state: ProfileState, devices: tuple[Device, ...], budget: float) -> None:
+    def __init__(
+        self,
+        state: ProfileState,
+        devices: tuple[Device, ...],
+        budget: float,
+        people: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        """``budget`` is the household's, ``people`` are those who have one of their own (alarms a week)."""
         self.state = state
+        self._people = people
         self._devices = {device.name: device for device in devices}
         self._known: dict[tuple[str, str], tuple[int, int, int, bool]] = {}
         self._keys: dict[str, int] = {"": 0}
@@ -143,6 +155,9 @@ class Profile:
         visits = self.state.evidence.visits
         self.state.threshold = visits.threshold(self._budget)
         self.state.notable = visits.threshold(self._budget * NOTABLE)
+        by = self.state.evidence.people
+        own = {person: by[person].threshold(budget) for person, budget in self._people.items() if person in by}
+        self.state.own = {person: threshold for person, threshold in own.items() if threshold is not None}
 
     def note_presence(self, device: Device, action: str, at: int) -> None:
         """What an event says about who is home."""
@@ -239,7 +254,7 @@ class Profile:
         bits = surprise(state.table, seen, self._contexts(seen))
         rarities = evidence.rarities(bits, seen.guarded)
         standing = evidence.weigh(bits, rarities, seen.guarded)
-        threshold = state.threshold
+        threshold = state.own.get(seen.person, state.threshold) if state.own else state.threshold
         unusual = threshold is not None and standing.score > threshold
         held = unusual or (threshold is not None and self._is_odd(seen, rarities))
         return Assessment(bits, rarities, standing, threshold, state.notable, unusual, held)
@@ -280,7 +295,9 @@ class Profile:
             state.first_at = at
         if assessed.held and seen.guarded and (assessed.unusual or at >= state.suspected_until):
             state.suspected_until = at + VISIT_PAUSE
-        state.evidence.note(Scored(assessed.bits, seen.guarded, assessed.unusual), assessed.standing)
+        state.evidence.note(
+            Scored(assessed.bits, seen.guarded, assessed.unusual, self._whose(seen)), assessed.standing
+        )
         if state.visit_ends is None:
             state.visit_began = at
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
@@ -290,7 +307,10 @@ class Profile:
         state.day_events += 1
         if state.day_events == ACTIVE_DAY:
             state.active_days += 1
-            state.evidence.visits.add_day()
+            state.evidence.add_day()
+
+    def _whose(self, seen: Observation) -> str:
+        return seen.person if seen.person in self._people else ""
 
     def _close_visit(self, ended: int) -> None:
         state = self.state
@@ -319,7 +339,7 @@ class Profile:
                 unlearn(table, seen, keys)
         found = []
         for place, (seen, keys, learned) in enumerate(moments):
-            found.append(Scored(surprise(table, seen, keys), seen.guarded, place in asked))
+            found.append(Scored(surprise(table, seen, keys), seen.guarded, place in asked, self._whose(seen)))
             if learned:
                 learn(table, seen, keys)
         return found
@@ -366,15 +386,29 @@ class Profile:
         """When the oldest of what is held is dropped."""
         return self.state.held[0].observation.at + HELD_DAYS * DAY if self.state.held else None
 
-    def release(self, incident: str) -> int:
-        """Learn everything held of an incident and of the same kinds; returns how many observations."""
-        self.state.past.confirm(incident, self.state.evidence)
-        kinds = {_kind(item) for item in self.state.held if item.incident == incident}
-        return self._release([item for item in self.state.held if item.incident == incident or _kind(item) in kinds])
+    def release(self, incident: str, answered_by: str = "") -> int:
+        """Learn everything held of an incident and of the same kinds; returns how many observations.
 
-    def _release(self, items: list[Held]) -> int:
+        A person answers for themselves and for what nobody is named for: what somebody else did is learned as the
+        household's, and only of this incident. The household (no person's name) answers for all.
+        """
+        state = self.state
+        state.past.confirm(incident, state.evidence)
+        kinds = {_kind(item) for item in state.held if item.incident == incident}
+        return self._release(
+            [
+                item
+                for item in state.held
+                if item.incident == incident
+                or (_kind(item) in kinds and _speaks_for(answered_by, item.observation.person))
+            ],
+            answered_by,
+        )
+
+    def _release(self, items: list[Held], answered_by: str = "") -> int:
         for item in items:
-            self.learn(item.observation)
+            seen = item.observation
+            self.learn(seen if _speaks_for(answered_by, seen.person) else unnamed(seen))
         released = {id(item) for item in items}
         self.state.held = [item for item in self.state.held if id(item) not in released]
         return len(items)
@@ -403,6 +437,10 @@ class Profile:
             return MIN_DAYS
         short = max(MIN_DAYS - days, (MIN_VISITS - visits.n / WEIGHT) * days * WEIGHT / visits.n)
         return max(1, -int(-short // 1))
+
+
+def _speaks_for(answered_by: str, person: str) -> bool:
+    return person in {"", answered_by} or not answered_by.startswith("person:")
 
 
 def _kind(item: Held) -> tuple[str, str, int]:
