@@ -39,6 +39,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[page]": tables.PageSection,
     "[mqtt]": tables.MqttSection,
     "[[mqtt.topic]]": tables.TopicSection,
+    "[[person]]": tables.PersonSection,
     "[[device]]": tables.DeviceSection,
     "[[response]]": tables.ResponseSection,
     "[history]": tables.HistorySection,
