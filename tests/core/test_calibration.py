@@ -115,6 +115,74 @@ def test_a_visit_weighs_what_an_event_weighs() -> None:
     assert seen([1], 1) == Calibration(counts={0: WEIGHT}, n=WEIGHT, days=WEIGHT)
 
 
+def spread(step: float, count: int = 1_000) -> list[int]:
+    """A geometric tail: whoever is twice as high in rank is ``step`` lower."""
+    return [round(step * math.log2(count / rank)) for rank in range(1, count + 1)]
+
+
+BUCKET = 1 << BUCKET_SHIFT
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3, 5, 10, 40])
+def test_so_many_are_allowed_is_the_median_rank_between_two_of_the_past(allowed: int) -> None:
+    """As often as not fewer than ``k`` come above where the ``k + 0.3``-th highest of as many would lie."""
+    step = 2_000
+    threshold = seen(spread(step), days=70).threshold(allowed / 10)
+    assert threshold == pytest.approx(step * math.log2(1_000 / (allowed + 0.3)), abs=2 * BUCKET)
+
+
+@pytest.mark.parametrize(("allowed", "rank"), [(0.1, 0.4), (0.35, 0.65), (0.6, 0.9)])
+def test_where_not_even_one_is_allowed_the_tail_goes_on_beyond_the_highest(allowed: float, rank: float) -> None:
+    step = 2_000
+    threshold = seen(spread(step), days=70).threshold(allowed / 10)
+    assert threshold is not None
+    beyond = threshold - step * math.log2(1_000)
+    assert beyond == pytest.approx(step * math.log2(1 / rank), rel=0.15, abs=2 * BUCKET)
+
+
+def test_where_one_of_the_past_is_allowed_and_stands_alone_the_threshold_stays_with_the_rest() -> None:
+    """One strange night must not let the next be anything less strange."""
+    rest = [10 * number for number in range(103)]  # …, 1000, 1010, 1020
+    threshold = seen([*rest, 30_000], days=7).threshold(1.0)
+    assert threshold is not None
+    assert 1_020 <= threshold < 1_020 + (30_000 - 1_020) // 50
+
+
+RESTS = st.lists(st.integers(0, 1_020), min_size=MIN_VISITS, max_size=150)
+
+
+@given(RESTS, st.integers(1, 3), st.integers(20_000, 500_000), st.integers(20_000, 500_000))
+def test_how_far_away_those_are_that_are_allowed_does_not_matter(
+    rest: list[int], allowed: int, one: int, other: int
+) -> None:
+    near, far = (seen(rest + [alone] * allowed, 7).threshold(float(allowed)) for alone in (one, other))
+    assert near == far
+    assert near is not None
+    fall = max(max(rest) - min(rest) + BUCKET, 4 * BUCKET) / 2  # at most, while the rank doubles
+    doublings = math.log2(len(rest) + allowed) - math.log2(allowed + 0.3)
+    assert max(rest) <= near <= max(rest) + BUCKET + fall * doublings
+
+
+@given(RESTS, st.lists(st.integers(2_000, 100_000), min_size=1, max_size=5))
+def test_a_larger_budget_never_raises_the_threshold_within_a_gap_or_at_its_ends(
+    rest: list[int], alone: list[int]
+) -> None:
+    calibration = seen(rest + alone, 35)
+    thresholds = [calibration.threshold(number / 20) or 0 for number in range(1, 61)]
+    assert thresholds == sorted(thresholds, reverse=True)
+
+
+def test_what_was_counted_can_be_taken_back_but_no_more_than_is_left_of_it() -> None:
+    tail = seen([640, 640, 900])
+    tail.take_back(900)
+    assert tail.counts == seen([640, 640]).counts
+    tail.take_back(900)
+    assert (tail.counts, tail.n) == (seen([640, 640]).counts, 2 * WEIGHT)
+    tail.fade(2)
+    tail.take_back(640)
+    assert (tail.counts, tail.n) == ({}, 0)
+
+
 # How rare: what habits and the parts of visits are counted by
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.scenarios.story import SIREN, Story, acts, alarms, records
+from tests.scenarios.story import HOME, SIREN, Story, acts, alarms, records
 
 from homeward.core.behaviour.calibration import MIN_DAYS
 from homeward.core.inputs import Answer, Health
 from homeward.core.rules import ENTRY_DELAY_MS
-from homeward.core.settings import Response
+from homeward.core.settings import Device, Response
 
 
 def test_a_newcomer_learns_for_some_days_says_so_and_then_watches() -> None:
@@ -71,6 +72,7 @@ def test_a_device_that_changes_more_than_thirty_times_a_minute_breaks_a_rule_fro
 
 
 ENTRY_TIME = timedelta(milliseconds=ENTRY_DELAY_MS)
+WITH_WINDOW = replace(HOME, devices=(*HOME.devices, Device(name="window", type="contact.window", role="entrance")))
 
 
 def test_an_entrance_that_opens_while_the_panel_is_armed_breaks_a_rule_from_the_first_minute() -> None:
@@ -86,6 +88,16 @@ def test_an_entrance_that_opens_while_the_panel_is_armed_breaks_a_rule_from_the_
     assert acts(said) == [("siren", "on")]
 
 
+def test_a_window_that_opens_while_armed_breaks_the_rule_at_once_for_nobody_comes_home_that_way() -> None:
+    story = Story(SIREN, home=WITH_WINDOW)
+    story.commands("arm")
+    said = story.sees("window", "open")
+    (alarm,) = alarms(said)
+    assert (alarm.kind, alarm.habit, alarm.device) == ("rule", "entrance while armed", "window")
+    assert acts(said) == [("siren", "on")]
+    assert alarms(story.later(hours=2)) == [], "and is told once"
+
+
 @pytest.mark.parametrize("by", ["panel", "page"])
 def test_whoever_comes_home_and_disarms_in_time_is_welcome(by: str) -> None:
     story = Story(SIREN)
@@ -97,12 +109,15 @@ def test_whoever_comes_home_and_disarms_in_time_is_welcome(by: str) -> None:
     assert alarms(story.sees("front door", "open") + story.later(hours=2)) == []
 
 
-def test_an_entrance_that_opened_while_armed_in_history_causes_no_effect() -> None:
-    story = Story(SIREN)
+@pytest.mark.parametrize("entrance", ["front door", "window"])
+def test_an_entrance_that_opened_while_armed_in_history_causes_no_effect(entrance: str) -> None:
+    story = Story(SIREN, home=WITH_WINDOW)
     story.commands("backfill_begin")
     story.sees("panel", "armed_away")
-    story.sees("front door", "open")
+    assert story.sees(entrance, "open") == []
     assert story.later(hours=2) == []
+    assert story.commands("backfill_end") + story.later(hours=2) == []
+    assert not story.engine.incidents
 
 
 def test_a_new_client_on_the_broker_interrupts_once_and_is_known_from_then_on() -> None:
