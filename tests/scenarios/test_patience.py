@@ -34,9 +34,13 @@ def nights(story: Story, count: int, answer: Answer | None) -> list[list[Notify]
 
 @pytest.mark.parametrize("answer", [None, "no"])
 def test_fifteen_nights_that_nobody_said_yes_to_do_not_hide_the_sixteenth(home: Story, answer: Answer | None) -> None:
+    first = home.twin()
+    (at_first,) = alarms(first.intruder())
     heard = nights(home, 15, answer)
     assert [len(told) for told in heard] == [1] * 15
-    assert "front door" in {alarm.device for alarm in alarms(home.intruder())}
+    at_last = next(alarm for alarm in alarms(home.intruder()) if alarm.device == "front door")
+    assert (at_last.habit, at_last.bits or 0) >= ("when", 0.9 * (at_first.bits or 0)), "it is as strange as ever"
+    assert home.incident.score > first.incident.score / 2
 
 
 def test_fifteen_nights_that_the_owner_said_yes_to_become_usual(home: Story) -> None:
