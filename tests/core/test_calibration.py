@@ -112,7 +112,7 @@ def test_a_score_within_the_past_is_no_alarm_where_the_budget_allows_not_even_on
 
 
 def test_a_visit_weighs_what_an_event_weighs() -> None:
-    assert seen([1], 1) == Calibration(counts={0: WEIGHT}, n=WEIGHT, days=WEIGHT)
+    assert seen([1], 1) == Calibration(counts={0: WEIGHT}, n=WEIGHT, days=WEIGHT, settled=False)
 
 
 def spread(step: float, count: int = 1_000) -> list[int]:

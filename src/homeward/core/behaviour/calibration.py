@@ -49,6 +49,8 @@ class Tail:
     epoch: int = 0
     rarities: list[int] = field(default_factory=list)
     slope: int = 0
+    settled: bool = True
+    """Whether ``rarities`` and ``slope`` are those of ``counts``."""
 
     def fork(self) -> Self:
         """A copy that can go on by itself."""
@@ -63,13 +65,14 @@ class Tail:
         if shift <= 0:
             return
         self.counts = {bucket: weight >> shift for bucket, weight in self.counts.items() if weight >> shift}
-        self.n = sum(self.counts.values())
+        self.n, self.settled = sum(self.counts.values()), False
 
     def add(self, score: int) -> None:
         """Count a score."""
         bucket = score >> BUCKET_SHIFT
         self.counts[bucket] = self.counts.get(bucket, 0) + WEIGHT
         self.n += WEIGHT
+        self.settled = False
 
     def take_back(self, score: int) -> None:
         """Count a score no longer; what fading left of it is all that can be taken."""
@@ -78,11 +81,15 @@ class Tail:
         if taken:
             self.counts[bucket] -= taken
             self.n -= taken
+            self.settled = False
             if not self.counts[bucket]:
                 del self.counts[bucket]
 
     def settle(self) -> None:
         """From now on `rarity` answers by what has been counted."""
+        if self.settled:
+            return
+        self.settled = True
         if not self.n:
             self.rarities, self.slope = [], 0
             return
