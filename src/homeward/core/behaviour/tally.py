@@ -11,7 +11,7 @@ from homeward.core.behaviour.table import WEIGHT, Table
 MOST: Final = 0.8
 """The share of the times that is called usual."""
 
-_STEPS: Final = 60
+_STEPS: Final = 20
 
 Cells = Sequence[Sequence[tuple[int, int]]]
 Tally = Mapping[int, float]
