@@ -168,6 +168,8 @@ class Engine:
             event.device, event.action, at, local,
             person=_name(event.actor), origin=_name(event.origin), value=event.value,
         )  # fmt: skip
+        if profile.is_newcomer(seen) and not state.backfill:
+            return self._newcomer(event, device, seen, at, effects)
         assessed = profile.assess(seen)
         state.gathering.note(seen, assessed.standing, state.profile.evidence)
         profile.note_visit(seen, assessed, self._day())
@@ -194,6 +196,16 @@ class Engine:
                 profile.learn(seen)
             return False
         return True
+
+    def _newcomer(self, event: Event, device: Device, seen: Observation, at: int, effects: list[Effect]) -> bool:
+        """A device that was told as new here becomes known; only the built-in rules watch it."""
+        self._hear(event, at, effects)
+        broken = rules.judge(self.state.rules, event, device, at)
+        if broken is not None:
+            self._rule(broken, device, seen, effects)
+            return True
+        self._profile.learn(seen)
+        return False
 
     def _local(self, event: Event, at: int) -> int:
         """Local time (ms) for habits: the source's claim where plausible, the guard's clock otherwise."""

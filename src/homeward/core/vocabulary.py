@@ -47,3 +47,20 @@ def obeys(action: str, command: str) -> bool:
 def is_guarded(type_: str, role: str) -> bool:
     """Whether a device of this type and role must not learn from what merely came back."""
     return role == "entrance" or type_ in GUARDED_TYPES
+
+
+LIVED, GUARDED, COMMANDED, MEASURED = range(4)
+"""The kinds of devices that are judged apart: those by which people show, guarded ones, what is switched or commanded,
+and what measures the house."""
+
+KINDS: Final = (
+    "devices that people stir", "guarded devices", "devices that are switched", "devices that measure the house"
+)  # fmt: skip
+"""Each kind in words."""
+
+
+def kind_of(type_: str, role: str) -> int:
+    """The kind of a device of this type and role."""
+    if is_guarded(type_, role):
+        return GUARDED
+    return LIVED if role in {"motion", "presence", "use"} else COMMANDED if role == "actuator" else MEASURED

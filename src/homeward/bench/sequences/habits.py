@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from homeward.bench.sequences.windows import HOUR_BINS, WEEKDAYS, Action
 from homeward.core.behaviour.habits import KEY_BITS, name_key
-from homeward.core.behaviour.table import EXP2, LOG2, WEIGHT, Table, log2
+from homeward.core.behaviour.table import LOG2, WEIGHT, Table, log2
 
 WHAT_NEXT, WHEN, IN_COMPANY, HOW_SOON, HOW_SOON_AFTER, HOW_LONG = range(6)
 HABITS: Final = ("what next", "when", "in company", "how soon", "how soon after", "how long")
@@ -34,7 +34,6 @@ _ROOTS: Final = (-1, LOG2[HOUR_BINS], -1, LOG2[PAUSES], LOG2[PAUSES], LOG2[PAUSE
 
 _BASES: Final = tuple(tuple(name_key("window", habit, str(level)) for level in range(4)) for habit in HABITS)
 _MASK: Final = (1 << KEY_BITS) - 1
-_PRECISION: Final = 80
 _DAY_KINDS: Final = (name_key("day", "work"), name_key("day", "weekend"))
 
 
@@ -130,11 +129,7 @@ def _surprise(table: Table, question: Asked | None, root: int) -> int:
     bits = table.surprise(contexts, symbol, root, PARENT)
     if not any_of:
         return bits
-    total = 0
-    for context in any_of:
-        finer = table.surprise((context,), symbol, bits, PARENT)
-        total += EXP2[finer & 255] << _PRECISION - 16 >> (finer >> 8)
-    return (_PRECISION << 8) - log2(total // len(any_of))
+    return table.averaged(any_of, symbol, bits, PARENT)
 
 
 def _turned(key: int) -> int:

@@ -1,11 +1,12 @@
 """What the bits of many habits and events come to: the score of a visit.
 
 Each habit enters by its own empirical tail, so that one that is always surprised does not drown the rest: an event's
-*strangeness* is the sum over habits of how rare their bits are (Fisher, 1925). Within a visit, what events are
-stranger than usual adds up from zero (the cumulative sum of Page, 1954): many small oddities make one. So does, apart
-from it, that somebody stirs while nobody is home; and apart again stands who acted, and from where. An event's score
-joins these, each by its own tail; a visit's is that of its highest event. Habits and events depend on each other:
-what comes out is a score, no likelihood, and it is counted over visits to say what it means.
+*strangeness* is the sum over habits of how rare their bits are (Fisher, 1925), among events of its kind of device.
+Within a visit, what events are stranger than usual adds up from zero (the cumulative sum of Page, 1954): many small
+oddities make one. Apart from it adds up, device by device, that somebody stirs while nobody is home; and apart again
+stands who acted, and from where. An event's score joins these, each by its own tail; a visit's is that of its highest
+event. Habits and events depend on each other: what comes out is a score, no likelihood, and it is counted over visits
+to say what it means.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final, NamedTuple
 
 from homeward.core.behaviour.calibration import Calibration, Tail
 from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHO, WHO_IS_HOME
+from homeward.core.vocabulary import KINDS
 
 USUAL: Final = 8 << 8
 """What an event may be strange without being evidence (Q8): two bits for each of the four habits that every event
@@ -25,26 +27,26 @@ has. An event that is just usual has on average 1.44 bits of rarity in each."""
 
 PEOPLE_LIMIT: Final = 64
 
-AT_HOME: Final = 1 << 8
-"""What an event may speak against who is home without being evidence (Q8)."""
-
 Bits = tuple[int, ...]
 """The surprise of an event by habit (Q8)."""
 
-REST, GUARDED, GATHERED, ABSENT, BY_WHOM = range(5)
-"""The parts of a visit: its strangest event of a guarded device, that of any other, the evidence, the evidence that
-somebody stirs while nobody is home, and the strangest actor or origin. Doors open when people come home: guarded
-devices say nothing about who is."""
+PARTS: Final = len(KINDS) + 3
+GATHERED, ABSENT, BY_WHOM = range(len(KINDS), PARTS)
+"""The parts of a visit: first the strangest event of each kind of device, then the evidence, the evidence that
+somebody stirs while nobody is home, and the strangest actor or origin."""
 
 
 class Scored(NamedTuple):
-    """An event by its bits. What was ``held`` back does not tell how rare bits are. ``person`` is who did it, where
-    they have a budget of their own."""
+    """An event by its bits and the kind and key of its ``device``. What was ``held`` back does not tell how rare bits
+    are. ``person`` is who did it, where they have a budget of their own. ``stir`` is how much it speaks for somebody
+    being there although nobody is home (Q8); ``None`` if somebody is, or nobody knows."""
 
     bits: Bits
-    guarded: bool
+    kind: int
     held: bool = False
     person: str = ""
+    device: int = 0
+    stir: int | None = None
 
 
 class Standing(NamedTuple):
@@ -65,43 +67,45 @@ def _tails(number: int) -> list[Tail]:
 class Evidence:
     """What is usual for bits, events and visits, and what the running visit has come to.
 
-    ``habits`` count the bits of events (of guarded devices apart), ``parts`` the parts of visits, ``visits`` their
+    ``habits`` count the bits of events by the kind of their devices, ``parts`` the parts of visits, ``visits`` their
     scores, and ``people`` those that visits came to with what one person did (of at most 64). ``most``, ``score`` and
-    ``by`` person are of the running visit; ``gathered`` and ``absent`` are its evidence now.
+    ``by`` person are of the running visit; ``gathered`` and ``absent`` are its evidence now, and ``stirred`` is what
+    each device says of it that somebody is there (Q8).
     """
 
-    habits: tuple[list[Tail], list[Tail]] = field(default_factory=lambda: (_tails(len(HABITS)), _tails(len(HABITS))))
-    parts: list[Tail] = field(default_factory=lambda: _tails(5))
+    habits: list[list[Tail]] = field(default_factory=lambda: [_tails(len(HABITS)) for _ in KINDS])
+    parts: list[Tail] = field(default_factory=lambda: _tails(PARTS))
     visits: Calibration = field(default_factory=Calibration)
     people: dict[str, Calibration] = field(default_factory=dict)
     gathered: int = 0
     absent: int = 0
-    most: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0])
+    stirred: dict[int, int] = field(default_factory=dict)
+    most: list[int] = field(default_factory=lambda: [0] * PARTS)
     score: int = 0
     by: dict[str, int] = field(default_factory=dict)
 
     def fork(self) -> Evidence:
         """A copy that can go on by itself."""
         twin = copy(self)
-        twin.habits = ([tail.fork() for tail in self.habits[REST]], [tail.fork() for tail in self.habits[GUARDED]])
+        twin.habits = [[tail.fork() for tail in of_kind] for of_kind in self.habits]
         twin.parts = [tail.fork() for tail in self.parts]
         twin.visits = self.visits.fork()
         twin.people = {person: tail.fork() for person, tail in self.people.items()}
-        twin.most, twin.by = self.most.copy(), self.by.copy()
+        twin.most, twin.by, twin.stirred = self.most.copy(), self.by.copy(), self.stirred.copy()
         return twin
 
-    def rarities(self, bits: Bits, guarded: bool) -> Bits:
+    def rarities(self, bits: Bits, kind: int) -> Bits:
         """How rare the bits of each habit are among events of its kind (Q8)."""
-        return tuple([tail.rarity(bit) if bit else 0 for tail, bit in zip(self.habits[guarded], bits, strict=True)])
+        return tuple([tail.rarity(bit) if bit else 0 for tail, bit in zip(self.habits[kind], bits, strict=True)])
 
-    def weigh(self, bits: Bits, rarities: Bits, guarded: bool) -> Standing:
-        """Where the running visit stands with one event more; changes nothing."""
+    def weigh(self, one: Scored, rarities: Bits) -> Standing:
+        """Where the running visit stands with one event more, whose bits are so rare; changes nothing."""
         strangeness = sum(rarities) - rarities[WHO_IS_HOME] - rarities[WHO] - rarities[FROM_WHERE]
-        by_whom = bits[WHO] + bits[FROM_WHERE]
+        by_whom = one.bits[WHO] + one.bits[FROM_WHERE]
         gathered = max(0, self.gathered + strangeness - USUAL)
-        absent = self.absent if guarded else max(0, self.absent + bits[WHO_IS_HOME] - AT_HOME)
+        absent = 0 if one.stir is None else self.absent + max(0, one.stir - self.stirred.get(one.device, 0))
         parts = self.parts
-        own, together = parts[guarded].rarity(strangeness), parts[GATHERED].rarity(gathered)
+        own, together = parts[one.kind].rarity(strangeness), parts[GATHERED].rarity(gathered)
         away, who = parts[ABSENT].rarity(absent), parts[BY_WHOM].rarity(by_whom)
         score = isqrt(own * own + together * together + away * away + who * who)
         return Standing(strangeness, gathered, absent, by_whom, score)
@@ -113,14 +117,18 @@ class Evidence:
 
     def _count_bits(self, one: Scored) -> None:
         if not one.held:  # or one burglar's hour would make the next one's usual
-            for tail, bit in zip(self.habits[one.guarded], one.bits, strict=True):
+            for tail, bit in zip(self.habits[one.kind], one.bits, strict=True):
                 tail.add(bit)
 
     def _move_on(self, one: Scored, standing: Standing) -> None:
         strangeness, gathered, absent, by_whom, score = standing
         self.gathered, self.absent = gathered, absent
+        if one.stir is None:
+            self.stirred.clear()
+        elif one.stir > self.stirred.get(one.device, 0):
+            self.stirred[one.device] = one.stir
         most = self.most
-        most[one.guarded] = max(most[one.guarded], strangeness)
+        most[one.kind] = max(most[one.kind], strangeness)
         most[GATHERED] = max(most[GATHERED], gathered)
         most[ABSENT] = max(most[ABSENT], absent)
         most[BY_WHOM] = max(most[BY_WHOM], by_whom)
@@ -160,11 +168,13 @@ class Evidence:
             calibration.add_day(days)
 
     def _begin(self) -> None:
-        self.gathered, self.absent, self.score, self.most, self.by = 0, 0, 0, [0, 0, 0, 0, 0], {}
+        self.gathered, self.absent, self.score = 0, 0, 0
+        self.stirred, self.most, self.by = {}, [0] * PARTS, {}
 
     def tails(self) -> tuple[Tail, ...]:
         """All that is counted."""
-        return (*self.habits[REST], *self.habits[GUARDED], *self.parts, self.visits, *self.people.values())
+        of_habits = [tail for of_kind in self.habits for tail in of_kind]
+        return (*of_habits, *self.parts, self.visits, *self.people.values())
 
     def settle(self) -> None:
         """Judge by what has been counted until now."""
@@ -180,7 +190,7 @@ class Evidence:
         """The parts and the score of a whole visit, and by whom; nothing is counted."""
         self._begin()
         for one in visit:
-            self._move_on(one, self.weigh(one.bits, self.rarities(one.bits, one.guarded), one.guarded))
+            self._move_on(one, self.weigh(one, self.rarities(one.bits, one.kind)))
         return self.close()
 
 

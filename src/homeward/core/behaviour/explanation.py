@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
-from homeward.core.behaviour.evidence import ABSENT, GATHERED, USUAL, Evidence, Standing
-from homeward.core.behaviour.habits import HABITS, HOW_MUCH, name_key
+from homeward.core.behaviour.evidence import ABSENT, GATHERED, USUAL, Evidence, Scored, Standing
+from homeward.core.behaviour.habits import HABITS, HOW_MUCH, WHO_IS_HOME, name_key
 from homeward.core.behaviour.observation import Observation
-from homeward.core.behaviour.profile import COME_BACK_DAYS, Assessment, ProfileState
+from homeward.core.behaviour.profile import COME_BACK_DAYS, Assessment, ProfileState, stir
 from homeward.core.behaviour.table import WEIGHT
 from homeward.core.behaviour.usual import NEWS, at_home, called, day_kind, usual
 from homeward.core.behaviour.words import amounts, clock, duration, every, once_in, ordinal, times
 from homeward.core.explanation import BECAUSE_LIMIT, Because, Explanation, sentence
+from homeward.core.vocabulary import KINDS
 
 ODD: Final = 4 << 8
 """A habit is told if it is as surprised as by one event in sixteen, or more (Q8)."""
@@ -25,7 +26,7 @@ _DEVICES: Final = 256
 _ACTIONS: Final = 16
 _OFTEN: Final = ("on", "off", "open", "closed", "close", "lock", "unlock")
 _INSTEAD: Final = (
-    "after what usually comes before", "at a usual hour", "after a usual pause", "after a usual silence",
+    "in the usual company", "at a usual hour", "after a usual pause", "after a usual silence",
     "with the usual people at home", "by who usually does it", "from where it usually is done", "with a usual amount",
 )  # fmt: skip
 """What would be different if a habit were not surprised, in the order of `HABITS`."""
@@ -114,10 +115,10 @@ def activity(state: ProfileState, key: int) -> str:
 
 
 def _rarity(evidence: Evidence, seen: Observation, habit: int, rarity: int) -> str:
-    events = evidence.habits[seen.guarded][habit].n // WEIGHT
+    events = evidence.habits[seen.kind][habit].n // WEIGHT
     if not rarity or not events:
         return ""
-    kind = f"events of {'guarded' if seen.guarded else 'other'} devices"
+    kind = f"events of {KINDS[seen.kind]}"
     if rarity > log2(events) * 256:
         return f"More surprising than any of {events:,} {kind}."
     return f"As surprising {once_in(rarity)} {kind}."
@@ -147,7 +148,10 @@ def _again(
     twin.gathered, twin.absent = gathered, absent
     bits = tuple(0 if habit in usual_ else bits for habit, bits in enumerate(assessed.bits))
     rarities = tuple(0 if habit in usual_ else rarity for habit, rarity in enumerate(assessed.rarities))
-    return twin.weigh(bits, rarities, seen.guarded).score
+    one = Scored(bits, seen.kind, device=seen.device_key, stir=stir(seen, bits[WHO_IS_HOME]))
+    told = (one.stir or 0) - (assessed.standing.absent - absent)  # of the device, before this event
+    twin.stirred = {one.device: told} if absent and told > 0 else {}
+    return twin.weigh(one, rarities).score
 
 
 def _rare(evidence: Evidence, assessed: Assessment, budget: float) -> str:

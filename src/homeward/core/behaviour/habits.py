@@ -21,7 +21,9 @@ UNKNOWN: Final = -1
 class Habit(NamedTuple):
     """``given`` lists contexts, coarse to fine, each a combination of fields. ``alphabet`` 0 means open.
 
-    A context with a field that is unknown (0) is left out. A habit whose own symbol is unknown says nothing.
+    A context with a field that is unknown (0) is left out. A habit whose own symbol is unknown says nothing. The
+    field ``company`` is several: what else came shortly before. Each is a context of its own, and their
+    probabilities are averaged, for any one of them may explain what comes, whatever their order.
     """
 
     name: str
@@ -31,7 +33,7 @@ class Habit(NamedTuple):
 
 
 HABITS: Final = (
-    Habit("what next", "activity", 0, ((), ("previous",), ("previous", "before"), ("person", "previous"))),
+    Habit("in company", "activity", 0, ((), ("company",))),
     Habit(
         "when", "half_hour", HALF_HOURS,
         ((), ("type",), ("device",), ("activity",), ("activity", "day_kind"), ("activity", "person")),
@@ -44,11 +46,10 @@ HABITS: Final = (
     Habit("how much", "amount", AMOUNTS, ((), ("device",), ("device", "half_hour"))),
 )  # fmt: skip
 
-WHAT_NEXT, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
+IN_COMPANY, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
 
 FIELDS: Final = (
-    "activity", "device", "type", "previous", "before", "state", "day_kind", "presence", "person", "origin", "part",
-    "half_hour",
+    "activity", "device", "type", "previous", "state", "day_kind", "presence", "person", "origin", "part", "half_hour",
 )  # fmt: skip
 
 PARENT: Final = WEIGHT
@@ -81,7 +82,8 @@ CELLS: Final[dict[str, tuple[tuple[tuple[int, int], ...], ...]]] = {
 }  # fmt: skip
 """Ordered symbols are learned with their neighbours: half-hours on a ring, buckets on a line."""
 
-_OFFSET: Final = {name: number for number, name in enumerate(FIELDS)}
+_COMPANY: Final = len(FIELDS)
+_OFFSET: Final = {**{name: number for number, name in enumerate(FIELDS)}, "company": _COMPANY}
 
 
 class Plan(NamedTuple):
@@ -92,6 +94,8 @@ class Plan(NamedTuple):
     """Surprise under the coarsest parent (Q8), -1 for an open alphabet."""
     cells: tuple[tuple[tuple[int, int], ...], ...] | None
     """What one observation of each symbol weighs; ``None`` where it weighs on itself alone."""
+    averaged: bool
+    """Whether the contexts after the first stand beside each other."""
 
 
 def _plan(habit: Habit) -> Plan:
@@ -100,21 +104,30 @@ def _plan(habit: Habit) -> Plan:
         first, second = (*(_OFFSET[name] for name in fields), -1, -1)[:2]
         levels.append((name_key("habit", habit.name, str(level)), first, second))
     root = LOG2[habit.alphabet] if habit.alphabet else -1
-    return Plan(tuple(levels), root, CELLS.get(habit.predicts))
+    return Plan(tuple(levels), root, CELLS.get(habit.predicts), ("company",) in habit.given)
 
 
 PLANS: Final = tuple(_plan(habit) for habit in HABITS)
 _MASK: Final = (1 << KEY_BITS) - 1
 
+COMPANY: Final = 4
+"""Of so many different activities that came shortly before is a company made."""
+ALONE: Final = name_key("alone")
+"""Stands for the company of what comes after a pause."""
 
-def contexts(fields: Sequence[int], symbols: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+
+def contexts(
+    fields: Sequence[int], symbols: Sequence[int], company: Sequence[int] = ()
+) -> tuple[tuple[int, ...], ...]:
     """The context keys of every habit, from the fields in the order of `FIELDS`; none where its symbol is unknown."""
     found = []
     for plan, symbol in zip(PLANS, symbols, strict=True):
         keys = []
         if symbol != UNKNOWN:
             for base, first, second in plan.levels:
-                if second >= 0:
+                if first == _COMPANY:
+                    keys += [base ^ one for one in company or (ALONE,)]
+                elif second >= 0:
                     one, other = fields[first], fields[second]
                     if one and other:  # a rotation tells (a, b) from (b, a)
                         keys.append(base ^ one ^ ((other << 7 & _MASK) | (other >> (KEY_BITS - 7))))

@@ -9,6 +9,9 @@ from typing import Final, NamedTuple
 
 from homeward.core.behaviour.habits import FIELDS, NEW, PARENT, PLANS, UNKNOWN, WHO, contexts
 from homeward.core.behaviour.table import WEIGHT, Table, log2
+from homeward.core.vocabulary import GUARDED
+
+_DEVICE: Final = FIELDS.index("device")
 
 Contexts = tuple[tuple[int, ...], ...]
 """The context keys of every habit, coarse to fine."""
@@ -24,7 +27,8 @@ class Observation(NamedTuple):
     device: str
     action: str
     at: int
-    guarded: bool
+    kind: int
+    """Of the device (see `vocabulary.KINDS`)."""
     symbols: tuple[int, ...]
     fields: tuple[int, ...]
     """In the order of `habits.FIELDS`."""
@@ -38,11 +42,23 @@ class Observation(NamedTuple):
     person: str = ""
     origin: str = ""
     presence: str = ""
+    company: tuple[int, ...] = ()
+    """The keys of what else came shortly before, the latest first."""
+
+    @property
+    def device_key(self) -> int:
+        """The key of its device; 0 where nothing is known of it."""
+        return self.fields[_DEVICE] if self.fields else 0
+
+    @property
+    def guarded(self) -> bool:
+        """Whether its device is guarded."""
+        return self.kind == GUARDED
 
     @property
     def contexts(self) -> Contexts:
         """The context keys of every habit, coarse to fine."""
-        return contexts(self.fields, self.symbols)
+        return contexts(self.fields, self.symbols, self.company)
 
 
 def unnamed(seen: Observation) -> Observation:
@@ -64,7 +80,11 @@ def surprise(table: Table, seen: Observation, contexts: Contexts) -> tuple[int, 
             root = log2(table.width(keys[0]) + 1)
             if not table.seen(keys[0], symbol):
                 symbol = NEW
-        bits.append(table.surprise(keys, symbol, root, PARENT))
+        if plan.averaged:
+            common = table.surprise(keys[:1], symbol, root, PARENT)
+            bits.append(table.averaged(keys[1:], symbol, common, PARENT))
+        else:
+            bits.append(table.surprise(keys, symbol, root, PARENT))
     return tuple(bits)
 
 

@@ -24,6 +24,8 @@ QUESTIONED_LIMIT: Final = 64
 
 HELD_DAYS: Final = 30
 
+ONE_BIT: Final = 1 << 8
+
 
 @dataclass(slots=True)
 class Remembered:
@@ -102,8 +104,11 @@ class Past:
         if incident and seen.guarded and self.counts:
             self.counts = None
 
-    def end(self, evidence: Evidence, ended: int) -> bool:
-        """The running visit is over: count it, if it counts. Returns whether something was held back in it."""
+    def end(self, evidence: Evidence, ended: int, threshold: int | None) -> bool:
+        """The running visit is over: count it, if it counts. Returns whether something was held back in it.
+
+        What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most.
+        """
         visit = evidence.close()
         if self.counts:
             evidence.count(*visit)
@@ -113,8 +118,8 @@ class Past:
             self.questioned.append(Questioned(self.incidents, ended, *visit, bool(self.counts)))
         while self.questioned and self._is_stale(self.questioned[0], ended):
             stale = self.questioned.pop(0)
-            if not stale.counted:
-                evidence.visits.add(stale.score)
+            if not stale.counted and threshold is not None:
+                evidence.visits.add(min(stale.score, threshold + ONE_BIT))
         evidence.settle()
         while self.remembered > MEMORY_LIMIT and len(self.memory) > 1:
             self.remembered -= len(self.memory.pop(0).seen)

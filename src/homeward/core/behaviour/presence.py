@@ -16,6 +16,13 @@ from homeward.core.settings import Device
 AWAY_AFTER: Final = 30 * 60_000
 ENDED: Final = frozenset({"off", "closed"})
 INDOORS: Final = frozenset({"motion", "presence", "use"})
+NOBODY: Final = frozenset({"away", "holiday", "vacation", "armed_away"})
+"""Words that say that nobody is home."""
+
+
+def nobody_home(presence: str) -> bool:
+    """Whether who is home, in words (see `Presence.now`), is nobody. Whoever just came in has not disarmed yet."""
+    return presence.split(" ", 1)[0] in NOBODY
 
 
 @dataclass(slots=True)

@@ -12,11 +12,13 @@ from typing import Final, NamedTuple
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
 from homeward.core.behaviour.evidence import Evidence, Scored, Standing, lived
 from homeward.core.behaviour.habits import (
+    COMPANY,
     FROM_WHERE,
     PAUSES,
     UNKNOWN,
     WHEN,
     WHO,
+    WHO_IS_HOME,
     amount_bucket,
     name_key,
     pause_bucket,
@@ -24,10 +26,10 @@ from homeward.core.behaviour.habits import (
 from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn, unnamed
 from homeward.core.behaviour.observation import Observation as Observation  # what a profile is asked with
 from homeward.core.behaviour.past import ACTIVE_DAY, DAY, HELD_DAYS, Past, Remembered
-from homeward.core.behaviour.presence import Presence
-from homeward.core.behaviour.table import WEIGHT, Table
+from homeward.core.behaviour.presence import ENDED, Presence, nobody_home
+from homeward.core.behaviour.table import EXP2, WEIGHT, Table, log2
 from homeward.core.settings import Device
-from homeward.core.vocabulary import is_guarded
+from homeward.core.vocabulary import LIVED, kind_of
 
 MINUTE: Final = 60_000
 HALF_LIFE: Final = 56 * DAY
@@ -40,6 +42,10 @@ VISIT_LONGEST: Final = 360 * MINUTE
 ODD: Final = 4 << 8
 """How rare (Q8 bits) the hour, the person or the origin of what a guarded device does may be and still be learned
 without an answer: one in 16 of such events."""
+
+NEWCOMER: Final = 7 * DAY
+"""How long an unguarded device that is new here is given to become known after it was told."""
+NEWCOMERS_LIMIT: Final = 256
 
 NOTABLE: Final = 10
 """How many times the alarms of the budget are put on record, silently."""
@@ -109,7 +115,8 @@ class ProfileState:
     """By device: its last action and when (ms)."""
     previous: str = ""
     previous_key: int = 0
-    before_key: int = 0
+    company: tuple[int, ...] = ()
+    """The keys of the latest activities, each once, the last first."""
     previous_at: int | None = None
     first_at: int | None = None
     visit_began: int = 0
@@ -119,6 +126,8 @@ class ProfileState:
     held: list[Held] = field(default_factory=list)
     young: dict[str, int] = field(default_factory=dict)
     """What was learned in the first 14 days, by device and action: shown once, to be confirmed."""
+    newcomers: dict[str, int] = field(default_factory=dict)
+    """Devices that were never heard before, since when (ms): told once, and then given time to become known."""
     ready_at: int | None = None
 
     def fork(self) -> ProfileState:
@@ -126,7 +135,7 @@ class ProfileState:
         twin = copy(self)
         twin.table, twin.evidence, twin.presence = self.table.fork(), self.evidence.fork(), copy(self.presence)
         twin.last, twin.held, twin.young = dict(self.last), self.held.copy(), dict(self.young)
-        twin.past, twin.own = self.past.fork(), self.own.copy()
+        twin.past, twin.own, twin.newcomers = self.past.fork(), self.own.copy(), dict(self.newcomers)
         return twin
 
 
@@ -144,10 +153,10 @@ class Profile:
         self.state = state
         self._people = people
         self._devices = {device.name: device for device in devices}
-        self._known: dict[tuple[str, str], tuple[int, int, int, bool]] = {}
+        self._known: dict[tuple[str, str], tuple[int, int, int, int]] = {}
         self._keys: dict[str, int] = {"": 0}
         self._budget = budget
-        self._context = state.before_key, state.previous_key, state.previous
+        self._context = state.company, state.previous_key, state.previous
         self._latest: tuple[Observation, Contexts] | None = None
 
     def calibrate(self) -> None:
@@ -169,13 +178,14 @@ class Profile:
     ) -> Observation:  # fmt: skip
         """The symbols and contexts of this moment; moves "last" on, counts nothing. ``local`` is local time (ms)."""
         state = self.state
-        activity, device_key, type_key, guarded = self._names(device, action)
+        activity, device_key, type_key, kind = self._names(device, action)
         last_action, last_at = state.last.get(device, ("", None))
         minutes, weekday = local // MINUTE, local // DAY % 7
         half_hour = minutes // 30 % 48
         previous_at = state.previous_at
         pause = at - previous_at if previous_at is not None else -1
         silence = at - last_at if last_at is not None else -1
+        near = 0 <= pause <= VISIT_PAUSE
         presence = state.presence.now(at)
         presence_key, person_key, origin_key = self._key(presence), self._key(person), self._key(origin)
         fields = (
@@ -183,7 +193,6 @@ class Profile:
             device_key,
             type_key,
             state.previous_key,
-            state.before_key,
             self._names(device, last_action)[0] if last_action else 0,
             1 if weekday in (2, 3) else 2,  # 1970-01-01 was a Thursday: day 2 was a Saturday
             presence_key,
@@ -203,12 +212,12 @@ class Profile:
             UNKNOWN if value is None or not isfinite(value) else amount_bucket(value),
         )
         seen = Observation(
-            device, action, at, guarded, symbols, fields, minutes % 1440, state.previous, pause, silence, person,
-            origin, presence,
+            device, action, at, kind, symbols, fields, minutes % 1440, state.previous, pause, silence, person, origin,
+            presence, tuple([one for one in state.company if one != activity][:COMPANY]) if near else (),
         )  # fmt: skip
-        self._context = state.before_key, state.previous_key, state.previous
-        state.before_key, state.previous_key = state.previous_key, activity
-        state.previous, state.previous_at = f"{device} {action}", at
+        self._context = state.company, state.previous_key, state.previous
+        state.company = (activity, *seen.company)
+        state.previous_key, state.previous, state.previous_at = activity, f"{device} {action}", at
         self._note_last(device, action, at)
         return seen
 
@@ -221,8 +230,8 @@ class Profile:
             key = self._keys[name] = name_key("name", name)
         return key
 
-    def _names(self, device: str, action: str) -> tuple[int, int, int, bool]:
-        """Keys of activity, device and type, and whether the device is guarded: pure, so remembered."""
+    def _names(self, device: str, action: str) -> tuple[int, int, int, int]:
+        """Keys of activity, device and type, and the kind of the device: pure, so remembered."""
         known = self._known.get((device, action))
         if known is not None:
             return known
@@ -232,7 +241,7 @@ class Profile:
             name_key("activity", device, action),
             name_key("device", device),
             name_key("type", type_),
-            is_guarded(type_, role),
+            kind_of(type_, role),
         )
         if len(self._known) >= 4 * DEVICE_LIMIT:
             self._known.clear()
@@ -252,12 +261,30 @@ class Profile:
         state = self.state
         evidence = state.evidence
         bits = surprise(state.table, seen, self._contexts(seen))
-        rarities = evidence.rarities(bits, seen.guarded)
-        standing = evidence.weigh(bits, rarities, seen.guarded)
+        rarities = evidence.rarities(bits, seen.kind)
+        standing = evidence.weigh(self._scored(seen, bits), rarities)
         threshold = state.own.get(seen.person, state.threshold) if state.own else state.threshold
         unusual = threshold is not None and standing.score > threshold
         held = unusual or (threshold is not None and self._is_odd(seen, rarities))
         return Assessment(bits, rarities, standing, threshold, state.notable, unusual, held)
+
+    def is_newcomer(self, seen: Observation) -> bool:
+        """Whether its device has been told as new here, and is still given time; takes note of one that is new.
+
+        A device that was added, renamed or moved has no habits yet: whatever it does is unusual. It is told once. One
+        that is guarded is given no time.
+        """
+        newcomers = self.state.newcomers
+        since = newcomers.get(seen.device)
+        if since is not None:
+            if seen.at - since < NEWCOMER:
+                return True
+            del newcomers[seen.device]
+        elif seen.silence < 0 and not seen.guarded and self.state.threshold is not None:
+            newcomers[seen.device] = seen.at
+            if len(newcomers) > NEWCOMERS_LIMIT:
+                del newcomers[next(iter(newcomers))]
+        return False
 
     def _is_odd(self, seen: Observation, rarities: tuple[int, ...]) -> bool:
         """Whether an event that is no alarm must not be learned either.
@@ -295,9 +322,7 @@ class Profile:
             state.first_at = at
         if assessed.held and seen.guarded and (assessed.unusual or at >= state.suspected_until):
             state.suspected_until = at + VISIT_PAUSE
-        state.evidence.note(
-            Scored(assessed.bits, seen.guarded, assessed.unusual, self._whose(seen)), assessed.standing
-        )
+        state.evidence.note(self._scored(seen, assessed.bits, assessed.unusual), assessed.standing)
         if state.visit_ends is None:
             state.visit_began = at
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
@@ -309,13 +334,14 @@ class Profile:
             state.active_days += 1
             state.evidence.add_day()
 
-    def _whose(self, seen: Observation) -> str:
-        return seen.person if seen.person in self._people else ""
+    def _scored(self, seen: Observation, bits: tuple[int, ...], held: bool = False) -> Scored:
+        whose = seen.person if seen.person in self._people else ""
+        return Scored(bits, seen.kind, held, whose, seen.device_key, stir(seen, bits[WHO_IS_HOME]))
 
     def _close_visit(self, ended: int) -> None:
         state = self.state
-        if state.past.end(state.evidence, ended):  # what somebody else may have done is no context for the next
-            state.before_key, state.previous_key, state.previous = 0, 0, ""
+        if state.past.end(state.evidence, ended, state.threshold):
+            state.previous_key, state.previous = 0, ""  # what somebody else may have done is no context for the next
         again = state.past.to_live_again(state.active_days)
         if again is not None:
             visits, days = again
@@ -339,7 +365,7 @@ class Profile:
                 unlearn(table, seen, keys)
         found = []
         for place, (seen, keys, learned) in enumerate(moments):
-            found.append(Scored(surprise(table, seen, keys), seen.guarded, place in asked, self._whose(seen)))
+            found.append(self._scored(seen, surprise(table, seen, keys), place in asked))
             if learned:
                 learn(table, seen, keys)
         return found
@@ -372,7 +398,7 @@ class Profile:
         if 0 <= seen.pause <= seen.at - state.visit_began:
             # Within a visit, what is not learned is no context either: a decoy must not make what follows look
             # usual. Across visits it is: or all that comes after a holiday would be judged by the day before it.
-            state.before_key, state.previous_key, state.previous = self._context
+            state.company, state.previous_key, state.previous = self._context
         state.past.hold(seen, incident)
 
     def drop_old(self, at: int) -> list[Observation]:
@@ -420,6 +446,9 @@ class Profile:
         """
         state = self.state
         state.past.deny(incident, state.evidence)
+        for item in state.held:
+            if item.incident == incident:
+                state.newcomers.pop(item.observation.device, None)
         before = len(state.held)
         state.held = [item for item in state.held if item.incident != incident]
         return before - len(state.held)
@@ -437,6 +466,21 @@ class Profile:
             return MIN_DAYS
         short = max(MIN_DAYS - days, (MIN_VISITS - visits.n / WEIGHT) * days * WEIGHT / visits.n)
         return max(1, -int(-short // 1))
+
+
+def stir(seen: Observation, bits: int) -> int | None:
+    """How much an observation speaks for somebody being there although nobody is home (Q8); ``None`` if somebody is.
+
+    It is the log-ratio of its chances with somebody at home and with nobody, taken to be half the time each, less
+    one bit; ``bits`` are those of *who is home*. Doors open when people come home, and lights may be on a timer: only
+    devices that people stir tell of them.
+    """
+    if not nobody_home(seen.presence):
+        return None
+    if seen.kind != LIVED or seen.action in ENDED:
+        return 0
+    nobody = EXP2[bits & 255] >> (bits >> 8)
+    return max(0, bits + log2(max(1, (1 << 16) - nobody)) - (17 << 8))
 
 
 def _speaks_for(answered_by: str, person: str) -> bool:

@@ -8,7 +8,7 @@ from homeward.core.behaviour.habits import (
     HOW_LONG,
     HOW_MUCH,
     HOW_SOON,
-    WHAT_NEXT,
+    IN_COMPANY,
     WHEN,
     WHO,
     WHO_IS_HOME,
@@ -24,8 +24,8 @@ def reason(table: Table, seen: Observation, habit: int) -> str:
     subject = f"{seen.device} {seen.action}"
     if habit == WHEN:
         return f"{subject} at {clock(seen.minute)}: {_usual_hours(table, seen)}"
-    if habit == WHAT_NEXT:
-        return f"{subject}: {_usual_order(table, seen)}"
+    if habit == IN_COMPANY:
+        return f"{subject}: {_usual_company(table, seen)}"
     if habit == HOW_SOON:
         after = f"after {duration(seen.pause)} without any event" if seen.pause >= 0 else "as the first event"
         return f"{subject} {after}: unusual for it here"
@@ -85,13 +85,12 @@ def _usual_hours(table: Table, seen: Observation) -> str:
     return f"never between {clock(start * 30)} and {clock(end * 30 + 30)} in {times(count)}"
 
 
-def _usual_order(table: Table, seen: Observation) -> str:
-    keys, activity = seen.contexts[WHAT_NEXT], seen.symbols[WHAT_NEXT]
+def _usual_company(table: Table, seen: Observation) -> str:
+    keys, activity = seen.contexts[IN_COMPANY], seen.symbols[IN_COMPANY]
     count = table.weight(keys[0], activity) // WEIGHT
     if not count:
         return "never seen here before"
-    if not seen.previous:
-        return f"seldom seen ({times(count)})"
-    follows = table.weight(keys[1], activity) // WEIGHT
-    often = "never" if not follows else "seldom"
-    return f"{often} straight after {seen.previous} ({times(count)} in all)"
+    often = "seldom" if any(table.weight(key, activity) >= WEIGHT for key in keys[1:]) else "never"
+    if not seen.company:
+        return f"{often} the first after a pause ({times(count)} in all)"
+    return f"{often} in the company of what came shortly before ({times(count)} in all)"

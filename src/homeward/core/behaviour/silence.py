@@ -18,6 +18,10 @@ from homeward.core.behaviour.table import WEIGHT, Table
 
 SLOT: Final = 30 * 60_000
 SLOTS_A_DAY: Final = 48
+LEAST: Final = 20 * 3_600_000
+"""How long (ms) a device has been silent before it is told. Who is judged speaks on most days: what is shorter than
+a day and a night is an unusual day, and most of those end by themselves."""
+
 LIMIT: Final = 16_384
 SILENT, SPOKE = 0, 1
 _ROOT: Final = 1 << 8
@@ -37,6 +41,8 @@ class Heard:
     record: int = 0
     quiet: int = 0
     longest: int = 0
+    long: bool = False
+    """Whether the silence now has lasted for long enough to be told."""
     told: bool = False
     spoken_days: int = 0
     """On how many active days it spoke: a device is judged only while it does on most of them."""
@@ -97,7 +103,7 @@ class Silence:
         In half-hours in which everybody was ``away``, only what spoke is noted: an empty house is no broken one.
         """
         slot, day = local // SLOT, self.days
-        found = self._end_slot(table) if slot != self.slot and self.spoke else []
+        found = self._end_slot(table, at) if slot != self.slot and self.spoke else []
         if slot != self.slot:
             self.slot, self.away = slot, away
         self.away = self.away and away
@@ -121,7 +127,7 @@ class Silence:
         if heard is not None:
             heard.record, heard.longest = max(heard.record, heard.bits), max(heard.longest, heard.quiet)
 
-    def _end_slot(self, table: Table) -> list[Quiet]:
+    def _end_slot(self, table: Table, at: int) -> list[Quiet]:
         found = []
         part = self.slot % SLOTS_A_DAY // 6
         for name, heard in self.devices.items():
@@ -132,21 +138,22 @@ class Silence:
                 if len(speakers) > 1:
                     table.learn(_contexts(heard.key, part), ((SPOKE, WEIGHT),))
             elif speakers and not self.away:
-                quiet = self._stays_silent(table, name, heard, part)
+                quiet = self._stays_silent(table, name, heard, part, at)
                 if quiet:
                     found.append(quiet)
         self.spoke = {}
         return found
 
-    def _stays_silent(self, table: Table, name: str, heard: Heard, part: int) -> Quiet | None:
+    def _stays_silent(self, table: Table, name: str, heard: Heard, part: int, at: int) -> Quiet | None:
         contexts = _contexts(heard.key, part)
         heard.bits += table.surprise(contexts, SILENT, _ROOT, WEIGHT)
         heard.quiet += 1
+        heard.long = at - heard.spoke_at >= LEAST
         excess = heard.bits - heard.record
         if self.threshold is None or excess <= self.threshold or not heard.is_regular(self.days):
             table.learn(contexts, ((SILENT, WEIGHT),))  # what is too long to be usual is held: not learned
             return None
-        if heard.told:
+        if heard.told or not heard.long:
             return None
         heard.told = True
         return Quiet(name, heard.spoke_at, heard.quiet, heard.longest, excess - self.threshold)
@@ -154,10 +161,10 @@ class Silence:
     def _over(self, heard: Heard) -> None:
         """The device speaks again."""
         if heard.is_regular(self.days):
-            self.records.add(max(heard.bits - heard.record, 0))
+            self.records.add(max(heard.bits - heard.record, 0) if heard.long else 0)
         if not heard.told:
             heard.record, heard.longest = max(heard.record, heard.bits), max(heard.longest, heard.quiet)
-        heard.bits, heard.quiet, heard.told = 0, 0, False
+        heard.bits, heard.quiet, heard.long, heard.told = 0, 0, False, False
 
 
 def _contexts(key: int, part: int) -> tuple[int, int]:

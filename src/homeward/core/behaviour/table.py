@@ -25,6 +25,8 @@ CAPACITY: Final = 1 << 18
 """The most cells that a table holds. Beyond it the least weights are evicted."""
 
 _LOG_WIDTH: Final = 11
+_PRECISION: Final = 80
+"""Binary places of a probability that is added to others: more than `BITS_CAP` can take away."""
 
 
 def _exact_log2(x: int) -> int:
@@ -129,6 +131,17 @@ class Table:
             else:
                 bits += grown - LOG2[a]
         return min(BITS_CAP, bits)
+
+    def averaged(self, contexts: Sequence[int], symbol: int, parent: int, a: int) -> int:
+        """``-log2`` of the mean probability of the symbol (Q8) in contexts that stand beside each other.
+
+        ``parent`` is its surprise in the context that all of them refine.
+        """
+        total = 0
+        for key in contexts:
+            bits = self.surprise((key,), symbol, parent, a)
+            total += EXP2[bits & 255] << _PRECISION - 16 >> (bits >> 8)
+        return (_PRECISION << 8) + log2(len(contexts)) - log2(total)
 
     def seen(self, context: int, symbol: int) -> bool:
         """Whether the symbol is counted in the context."""

@@ -17,9 +17,9 @@ from homeward.core.behaviour.habits import (
     HOW_LONG,
     HOW_MUCH,
     HOW_SOON,
+    IN_COMPANY,
     LINE_CELLS,
     RING_CELLS,
-    WHAT_NEXT,
     WHEN,
     WHO,
     WHO_IS_HOME,
@@ -36,7 +36,7 @@ ENOUGH: Final = 5
 _TOO_LITTLE: Final = "Too little is known yet to say what is usual."
 _NEW_DEVICE: Final = "This device is new here."
 _NEW_ACTION: Final = "This device has never done this before."
-_OF_ACTIVITIES: Final = frozenset({WHEN, WHAT_NEXT, HOW_SOON, HOW_LONG, WHO_IS_HOME})
+_OF_ACTIVITIES: Final = frozenset({WHEN, IN_COMPANY, HOW_SOON, HOW_LONG, WHO_IS_HOME})
 NEWS: Final = frozenset({_NEW_DEVICE, _NEW_ACTION})
 """What is said once, and not by every habit."""
 
@@ -60,8 +60,8 @@ def usual(table: Table, seen: Observation, habit: int, named: Callable[[int], st
         return new
     if habit == WHEN:
         return _when(table, seen)
-    if habit == WHAT_NEXT:
-        return _what_next(table, seen, named)
+    if habit == IN_COMPANY:
+        return _in_company(table, seen, named)
     if habit == HOW_SOON:
         return _how_soon(table, seen)
     if habit == HOW_LONG:
@@ -119,26 +119,25 @@ def _when(table: Table, seen: Observation) -> str:
     return f"This is usual {usually}{label} ({count(events, inside):,} of {times(count(events))}); {here} it {was}."
 
 
-def _what_next(table: Table, seen: Observation, named: Callable[[int], str]) -> str:
-    keys, activity = seen.contexts[WHAT_NEXT], seen.symbols[WHAT_NEXT]
-    if not seen.previous:
-        return "Nothing had come before it."
+def _in_company(table: Table, seen: Observation, named: Callable[[int], str]) -> str:
+    keys, activity = seen.contexts[IN_COMPANY], seen.symbols[IN_COMPANY]
+    before = seen.previous if seen.company else "a pause"
     events = tally(table, keys[1])
     total = count(events)
     if total < ENOUGH:
-        return f"What comes after {seen.previous} was seen only {times(total)}." if total else _nothing_after(seen)
+        return f"What comes shortly after {before} was seen only {times(total)}." if total else _nothing_after(before)
     came = count(events, [activity])
-    this = f"this came after it {times(came)}" if came else "this never came after it"
+    this = f"this was so {times(came)}" if came else "this never was so"
     first = max(events, key=lambda one: (events[one], -one))
     name = named(first) if first != activity else ""
     if not name:
-        return f"After {seen.previous}, seen {times(total)}, something else usually comes; {this}."
+        return f"Shortly after {before}, followed by something {times(total)}, something else usually comes; {this}."
     often = "usually comes" if events[first] * 2 >= total else "most often comes"
-    return f"After {seen.previous} {often} {name} ({count(events, [first]):,} of {times(total)}); {this}."
+    return f"Shortly after {before} {often} {name} ({count(events, [first]):,} of {times(total)}); {this}."
 
 
-def _nothing_after(seen: Observation) -> str:
-    return f"It was never seen what comes after {seen.previous}."
+def _nothing_after(before: str) -> str:
+    return f"It was never seen what comes shortly after {before}."
 
 
 def _how_soon(table: Table, seen: Observation) -> str:
