@@ -22,6 +22,9 @@ LEAST: Final = 20 * 3_600_000
 """How long (ms) a device has been silent before it is told. Who is judged speaks on most days: what is shorter than
 a day and a night is an unusual day, and most of those end by themselves."""
 
+OFTEN: Final = 10
+"""How often a device speaks on its days to be judged."""
+
 LIMIT: Final = 16_384
 SILENT, SPOKE = 0, 1
 _ROOT: Final = 1 << 8
@@ -44,14 +47,16 @@ class Heard:
     long: bool = False
     """Whether the silence now has lasted for long enough to be told."""
     told: bool = False
+    events: int = 0
     spoken_days: int = 0
     """On how many active days it spoke: a device is judged only while it does on most of them."""
     last_day: int = -1
 
     def is_regular(self, days: int) -> bool:
-        """Whether it is known long enough, and speaks on at least three of four days."""
+        """Whether it is known long enough, speaks on at least three of four days, and ten times on such a day: a
+        door that nobody opened all day cannot be told from one that is broken."""
         known = days - self.since
-        return known >= MIN_DAYS and self.spoken_days * 4 >= known * 3
+        return known >= MIN_DAYS and self.spoken_days * 4 >= known * 3 and self.events >= self.spoken_days * OFTEN
 
 
 class Quiet(NamedTuple):
@@ -113,6 +118,9 @@ class Silence:
                 return found
             heard = self.devices[device] = Heard(source, name_key("device", device), day, at)
         heard.source, heard.spoke_at = source, at
+        heard.events += 1
+        if heard.told:  # what was told is no day that it usually misses
+            heard.since += max(day - heard.last_day - 1, 0)
         if heard.last_day != day:
             heard.last_day = day
             heard.spoken_days += 1
@@ -137,31 +145,36 @@ class Silence:
                     self._over(heard)
                 if len(speakers) > 1:
                     table.learn(_contexts(heard.key, part), ((SPOKE, WEIGHT),))
-            elif speakers and not self.away:
-                quiet = self._stays_silent(table, name, heard, part, at)
-                if quiet:
-                    found.append(quiet)
+            elif speakers:
+                heard.long = at - heard.spoke_at >= LEAST
+                if not self.away:
+                    self._stays_silent(table, heard, part)
+                if heard.long and not heard.told and self._is_odd(heard):
+                    heard.told = True
+                    excess = heard.bits - heard.record - (self.threshold or 0)
+                    found.append(Quiet(name, heard.spoke_at, heard.quiet, heard.longest, excess))
         self.spoke = {}
         return found
 
-    def _stays_silent(self, table: Table, name: str, heard: Heard, part: int, at: int) -> Quiet | None:
+    def _stays_silent(self, table: Table, heard: Heard, part: int) -> None:
         contexts = _contexts(heard.key, part)
         heard.bits += table.surprise(contexts, SILENT, _ROOT, WEIGHT)
         heard.quiet += 1
-        heard.long = at - heard.spoke_at >= LEAST
-        excess = heard.bits - heard.record
-        if self.threshold is None or excess <= self.threshold or not heard.is_regular(self.days):
+        if not self._is_odd(heard):
             table.learn(contexts, ((SILENT, WEIGHT),))  # what is too long to be usual is held: not learned
-            return None
-        if heard.told or not heard.long:
-            return None
-        heard.told = True
-        return Quiet(name, heard.spoke_at, heard.quiet, heard.longest, excess - self.threshold)
+
+    def _is_odd(self, heard: Heard) -> bool:
+        """Whether a silence exceeds the device's record by more than such records are broken within the budget."""
+        excess = heard.bits - heard.record
+        return self.threshold is not None and excess > self.threshold and heard.is_regular(self.days)
 
     def _over(self, heard: Heard) -> None:
-        """The device speaks again."""
+        """The device speaks again. A silence that was told, by a fault or by somebody's hand, raises no bar at once:
+        only to a bit above it."""
         if heard.is_regular(self.days):
-            self.records.add(max(heard.bits - heard.record, 0) if heard.long else 0)
+            excess = max(heard.bits - heard.record, 0) if heard.long else 0
+            most = excess if self.threshold is None or not heard.told else self.threshold + (1 << 8)
+            self.records.add(min(excess, most))
         if not heard.told:
             heard.record, heard.longest = max(heard.record, heard.bits), max(heard.longest, heard.quiet)
         heard.bits, heard.quiet, heard.long, heard.told = 0, 0, False, False
