@@ -28,7 +28,7 @@ from homeward.core.readiness import Readiness, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
-VISITS_SHARE: Final = 0.5
+VISITS_SHARE: Final = 0.42
 SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""
@@ -273,7 +273,7 @@ class Engine:
             state.entered = None
             if self.state.backfill:
                 return
-            broken = ("entrance while armed", f"{name} {action} while the alarm is armed, and nobody disarmed it")
+            broken = (rules.ARMED, f"{name} {action} while the alarm is armed, and nobody disarmed it")
             self._tell_rule(broken, self._devices.get(name) or Device(name=name), action, effects)
 
     def _hear(self, event: Event, at: int, effects: list[Effect]) -> None:
@@ -363,6 +363,8 @@ class Engine:
             return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
         if incident.kind == "silent":
             self.state.silence.accept(incident.device)
+        if incident.habit == rules.ARMED and milliseconds(incident.opened) >= self.state.rules.armed_at:
+            rules.disarm(self.state.rules)  # the panel's word was lost: one alarm an arming is enough
         released = self._profile.release(incident.id, item.person)
         effects: list[Effect] = [
             self._record("answered", incident.id, f"that was me: {released} observations learned")
@@ -385,7 +387,8 @@ class Engine:
                 return self._take_back(item)
             case "arm" | "disarm":
                 rules.disarm(state.rules)
-                state.rules.armed = item.command == "arm"
+                if item.command == "arm":
+                    rules.arm(state.rules, state.at)
             case "backfill_begin" | "backfill_end":
                 state.backfill = item.command == "backfill_begin"
             case "confirm_young":

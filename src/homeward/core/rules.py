@@ -9,7 +9,8 @@ from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
-NAMES: Final = ("entrance while armed", "flood", "new client")
+ARMED: Final = "entrance while armed"
+NAMES: Final = (ARMED, "flood", "new client")
 
 ENTRY_DELAY_MS: Final = 45_000
 """How long an entrance may be open before the alarm is disarmed (the longest entry time of EN 50131-1)."""
@@ -25,9 +26,11 @@ _OPENING: Final = frozenset({"open", "on", "unlock", "unlocked", "opened"})
 @dataclass(slots=True)
 class RulesState:
     """``clients`` are the broker's clients seen so far; ``flood`` is by device when it changed last (at most 31),
-    ``entered`` tells when (ms) which entrance did what while armed."""
+    ``entered`` tells when (ms) which entrance did what while armed, ``armed_at`` since when
+    (ms) it is."""
 
     armed: bool = False
+    armed_at: int = 0
     entered: tuple[int, str, str] | None = None
     clients: dict[str, int] = field(default_factory=dict)
     flood: dict[str, list[int]] = field(default_factory=dict)
@@ -37,14 +40,14 @@ def judge(state: RulesState, event: Event, device: Device, at: int) -> tuple[str
     """The rule an event breaks, as (name, reason in words); takes note of what rules need to remember."""
     broken = None
     if device.type == "alarm":
-        _note_alarm_panel(state, event.action)
+        _note_alarm_panel(state, event.action, at)
     elif device.type == "broker":
         broken = _new_client(state, event, at)
     elif device.role == "actuator" or is_guarded(device.type, device.role):
         broken = _flood(state, event, at)
         if state.armed and device.role == "entrance" and event.action in _OPENING:
             if device.type == "contact.window":  # nobody comes home that way
-                return "entrance while armed", f"{event.device} {event.action} while the alarm is armed"
+                return ARMED, f"{event.device} {event.action} while the alarm is armed"
             state.entered = state.entered or (at, event.device, event.action)
     return broken
 
@@ -54,11 +57,16 @@ def entry_due(state: RulesState) -> int | None:
     return None if state.entered is None else state.entered[0] + ENTRY_DELAY_MS
 
 
-def _note_alarm_panel(state: RulesState, action: str) -> None:
+def _note_alarm_panel(state: RulesState, action: str, at: int) -> None:
     if action.startswith("armed") or action == "arm":
-        state.armed = True
+        arm(state, at)
     elif action in {"disarmed", "disarm"}:
         disarm(state)
+
+
+def arm(state: RulesState, at: int) -> None:
+    """The alarm is armed."""
+    state.armed, state.armed_at = True, at
 
 
 def disarm(state: RulesState) -> None:
