@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import hostile_text
 
 from homeward.core.behaviour.habits import (
+    ALONE,
     AMOUNT_CELLS,
     AMOUNTS,
     FIELDS,
     HABITS,
+    IN_COMPANY,
     LINE_CELLS,
     PAUSES,
     RING_CELLS,
     UNKNOWN,
-    WHAT_NEXT,
     amount_bucket,
     contexts,
     name_key,
@@ -23,7 +26,9 @@ from homeward.core.behaviour.habits import (
 )
 from homeward.core.behaviour.table import WEIGHT
 
-KEYS = st.lists(st.integers(1, (1 << 60) - 1), min_size=len(FIELDS), max_size=len(FIELDS))
+KEY = st.integers(1, (1 << 60) - 1)
+KEYS = st.lists(KEY, min_size=len(FIELDS), max_size=len(FIELDS))
+ACTIVITIES = st.lists(KEY, min_size=1, max_size=4, unique=True)
 
 
 def test_a_name_has_the_same_key_on_every_machine() -> None:
@@ -62,10 +67,12 @@ SAID = tuple(0 for _ in HABITS)
 """A symbol for every habit."""
 
 
-@given(KEYS)
-def test_every_context_has_a_key_of_its_own(fields: list[int]) -> None:
-    found = contexts(fields, SAID)
-    assert [len(keys) for keys in found] == [len(habit.given) for habit in HABITS]
+@given(KEYS, ACTIVITIES)
+def test_every_context_has_a_key_of_its_own(fields: list[int], company: list[int]) -> None:
+    found = contexts(fields, SAID, company)
+    given_by = [len(habit.given) for habit in HABITS]
+    given_by[IN_COMPANY] = 1 + len(company)
+    assert [len(keys) for keys in found] == given_by
     keys = [key for of_habit in found for key in of_habit]
     assert len(set(keys)) == len(keys)
 
@@ -84,18 +91,30 @@ def test_a_habit_whose_symbol_is_unknown_asks_nothing(fields: list[int], habit: 
     assert [keys == () for keys in contexts(fields, silent)] == [number == habit for number in range(len(HABITS))]
 
 
-def test_the_last_two_things_are_told_apart_from_the_same_two_in_the_other_order() -> None:
-    one, other = name_key("a"), name_key("b")
+@given(KEYS, ACTIVITIES, st.randoms(use_true_random=False))
+def test_the_order_of_the_company_makes_no_other_contexts(
+    fields: list[int], company: list[int], random: Random
+) -> None:
+    shuffled = random.sample(company, len(company))
+    one, other = contexts(fields, SAID, company), contexts(fields, SAID, shuffled)
+    assert one[IN_COMPANY][0] == other[IN_COMPANY][0]
+    assert set(one[IN_COMPANY]) == set(other[IN_COMPANY])
+
+
+@given(KEYS, ACTIVITIES)
+def test_the_company_is_a_context_of_no_other_habit(fields: list[int], company: list[int]) -> None:
+    alone, among = contexts(fields, SAID), contexts(fields, SAID, company)
+    assert alone[:IN_COMPANY] + alone[IN_COMPANY + 1 :] == among[:IN_COMPANY] + among[IN_COMPANY + 1 :]
+
+
+def test_to_be_alone_is_a_company_too() -> None:
     fields = [1] * len(FIELDS)
-    turned = list(fields)
-    fields[FIELDS.index("previous")], fields[FIELDS.index("before")] = one, other
-    turned[FIELDS.index("previous")], turned[FIELDS.index("before")] = other, one
-    level = HABITS[WHAT_NEXT].given.index(("previous", "before"))
-    assert contexts(fields, SAID)[WHAT_NEXT][level] != contexts(turned, SAID)[WHAT_NEXT][level]
+    assert contexts(fields, SAID) == contexts(fields, SAID, (ALONE,))
+    assert len(contexts(fields, SAID)[IN_COMPANY]) == 2
 
 
 def test_every_field_that_a_habit_names_is_one() -> None:
-    assert {name for habit in HABITS for names in habit.given for name in names} <= set(FIELDS)
+    assert {name for habit in HABITS for names in habit.given for name in names} <= {*FIELDS, "company"}
 
 
 @given(st.floats(allow_nan=False), st.floats(allow_nan=False))

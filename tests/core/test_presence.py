@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.core.behaviour.presence import AWAY_AFTER, Presence
+from homeward.core.behaviour.presence import AWAY_AFTER, Presence, nobody_home
 from homeward.core.settings import Device
 
 FAMILY = Device(name="family", type="residents")
@@ -71,6 +72,21 @@ def test_an_open_door_leaves_nobody_away() -> None:
 def test_the_panel_adds_its_mode() -> None:
     assert after((PANEL, "armed_night", 0)).now(START + 1) == "armed_night"
     assert after((FAMILY, "home", 0), (PANEL, "armed_night", 1)).now(START + 2) == "home armed_night"
+
+
+@pytest.mark.parametrize(
+    ("presence", "nobody"),
+    [
+        ("", False), ("home", False), ("away", True), ("holiday", True), ("vacation", True), ("armed_away", True),
+        ("armed_night", False), ("disarmed", False), ("away armed_away", True), ("away disarmed", True),
+        ("home armed_away", False), ("home armed_night", False), ("guests", False), ("awayish", False),
+    ],
+)  # fmt: skip
+def test_nobody_is_home_by_what_says_who_is_and_by_the_panel_only_where_nothing_does(
+    presence: str, nobody: bool
+) -> None:
+    """Whoever has just come in has not disarmed yet."""
+    assert nobody_home(presence) is nobody
 
 
 WHAT = st.tuples(

@@ -14,27 +14,29 @@ from homeward.core.behaviour.habits import HABITS
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.past import ACTIVE_DAY, DAY, HELD_DAYS, QUESTIONED_LIMIT, Past
 from homeward.core.behaviour.table import WEIGHT
+from homeward.core.vocabulary import GUARDED, LIVED
 
 SCORE = 5_000
+THRESHOLD = SCORE
 END = 100 * DAY
 
 
 def moment(device: str = "door", *, at: int = END, guarded: bool = True) -> Observation:
-    return Observation(device, "on", at, guarded, (), (), 0, "", -1, -1)
+    return Observation(device, "on", at, GUARDED if guarded else LIVED, (), (), 0, "", -1, -1)
 
 
 def visit(past: Past, evidence: Evidence, *incidents: str, ended: int = END, guarded: bool = True) -> bool:
     """A visit of one event for each incident that the owner is asked about ("" for none), and its end."""
     for incident in incidents:
         happen(past, evidence, incident, guarded=guarded)
-    return past.end(evidence, ended)
+    return past.end(evidence, ended, THRESHOLD)
 
 
 def happen(past: Past, evidence: Evidence, incident: str, *, guarded: bool = True) -> None:
     seen = moment(guarded=guarded)
     past.note(seen, 0)
     standing = Standing(700, 600, 500, 400, SCORE)
-    evidence.note(Scored((0,) * len(HABITS), guarded, bool(incident)), standing)
+    evidence.note(Scored((0,) * len(HABITS), seen.kind, bool(incident)), standing)
     if incident:
         past.hold(seen, incident)
 
@@ -91,6 +93,37 @@ def test_after_thirty_days_without_an_answer_its_score_counts_and_its_parts_neve
     assert counted(evidence) == (2, 3), "an answer that comes too late changes nothing"
 
 
+@pytest.mark.parametrize(
+    ("threshold", "counts_as"), [(SCORE - 3_000, SCORE - 3_000 + 256), (SCORE - 256, SCORE), (SCORE + 1, SCORE)]
+)
+def test_what_nobody_answered_raises_the_bar_to_a_bit_above_the_threshold_at_most(
+    threshold: int, counts_as: int
+) -> None:
+    past, evidence = Past(), Evidence()
+    visit(past, evidence, "i1")
+    past.note(moment(), 0)
+    past.end(evidence, END + HELD_DAYS * DAY + 1, threshold)
+    assert evidence.visits.counts == {0: WEIGHT, counts_as >> 6: WEIGHT}
+
+
+def test_what_the_owner_said_yes_to_counts_for_what_it_was() -> None:
+    past, evidence = Past(), Evidence()
+    visit(past, evidence, "i1")
+    past.confirm("i1", evidence)
+    past.note(moment(), 0)
+    past.end(evidence, END + HELD_DAYS * DAY + 1, 0)
+    assert evidence.visits.counts == {0: WEIGHT, SCORE >> 6: WEIGHT}
+
+
+def test_what_nobody_answered_is_never_lived_again() -> None:
+    past, evidence = Past(), Evidence()
+    visit(past, evidence, "i1")
+    visit(past, evidence, "i2", guarded=False)
+    visit(past, evidence, "", ended=END + HELD_DAYS * DAY + 1)
+    assert [one.incidents for one in past.memory] == [["i2"], []]
+    assert past.remembered == 2
+
+
 def test_what_is_harmless_counts_at_once_and_no_longer_after_no() -> None:
     past, evidence = Past(), Evidence()
     visit(past, evidence, "i1", guarded=False)
@@ -110,7 +143,7 @@ def test_an_answer_while_the_visit_lasts_settles_it_when_it_ends(answer: str, co
     happen(past, evidence, "i1")
     (past.confirm if answer == "yes" else past.deny)("i1", evidence)
     assert counted(evidence) == (0, 0), "it is not over"
-    past.end(evidence, END)
+    past.end(evidence, END, THRESHOLD)
     assert counted(evidence) == (counts, counts)
     assert (len(past.memory), past.remembered) == (counts, counts)
     visit(past, evidence, "", ended=END + 31 * DAY)
@@ -122,7 +155,7 @@ def test_what_is_held_after_yes_in_the_same_visit_needs_an_answer_of_its_own() -
     happen(past, evidence, "i1")
     past.confirm("i1", evidence)
     happen(past, evidence, "i2")
-    past.end(evidence, END)
+    past.end(evidence, END, THRESHOLD)
     assert counted(evidence) == (0, 0)
 
 
@@ -142,7 +175,7 @@ def test_a_visit_is_lived_again_only_once_the_owner_said_yes(answer: str, again:
     for day in range(MIN_DAYS):
         for _ in range(ACTIVE_DAY):
             past.note(moment(), day)
-        past.end(evidence, END)
+        past.end(evidence, END, THRESHOLD)
     visit(past, evidence, "i1")
     if answer:
         (past.confirm if answer == "yes" else past.deny)("i1", evidence)
@@ -158,7 +191,7 @@ def test_what_nobody_was_asked_about_is_marked_as_held_and_questions_nothing() -
     past.note(seen, 0)
     past.hold(seen, "")
     assert (past.memory[0].held, past.memory[0].asked, past.memory[0].incidents) == ([0], [], [])
-    assert not past.end(evidence, END)
+    assert not past.end(evidence, END, THRESHOLD)
     assert past.questioned == []
     assert counted(evidence) == (1, 1)
 
@@ -185,7 +218,7 @@ def carry_out(past: Past, evidence: Evidence, operations: list[tuple[str, str, b
                 past.note(seen, at // DAY)
                 past.hold(seen, incident)
             case "end" if past.running:
-                past.end(evidence, at)
+                past.end(evidence, at, THRESHOLD)
             case "yes":
                 past.confirm(incident, evidence)
             case "no":

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeward.core.behaviour.habits import FROM_WHERE, HABITS, WHAT_NEXT, WHEN, WHO, WHO_IS_HOME
+from homeward.core.behaviour.habits import FROM_WHERE, HABITS, IN_COMPANY, WHEN, WHO, WHO_IS_HOME
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.past import DAY
 from homeward.core.behaviour.profile import MINUTE, Profile, ProfileState
@@ -58,12 +58,35 @@ def test_when_tells_a_new_device_from_a_new_thing_to_do() -> None:
     assert reason(profile.state.table, other, WHEN) == "door jammed at 00:00: this device has never done this before"
 
 
-def test_what_next_says_what_it_never_followed() -> None:
-    profile = taught([("hall", "on", 1), ("door", "open", 2)] * 5 + [("lamp", "off", 3)])
-    seen = see(profile, "door", "open", 4)
-    assert reason(profile.state.table, seen, WHAT_NEXT) == "door open: never straight after lamp off (5 times in all)"
-    unseen = see(profile, "door", "shut", 5)
-    assert reason(profile.state.table, unseen, WHAT_NEXT) == "door shut: never seen here before"
+COMING_HOME = [(device, action, day * 1440 + minute) for day in range(5) for device, action, minute in (
+    ("hall", "on", 1), ("door", "open", 2)
+)]  # fmt: skip
+
+
+def test_in_company_says_that_it_was_never_in_this_company() -> None:
+    profile = taught([*COMING_HOME, ("lamp", "off", 5 * 1440)])
+    seen = see(profile, "door", "open", 5 * 1440 + 1)
+    said = "door open: never in the company of what came shortly before (5 times in all)"
+    assert reason(profile.state.table, seen, IN_COMPANY) == said
+    unseen = see(profile, "door", "shut", 5 * 1440 + 2)
+    assert reason(profile.state.table, unseen, IN_COMPANY) == "door shut: never seen here before"
+
+
+def test_in_company_says_seldom_where_any_one_of_the_company_came_before_it_once() -> None:
+    profile = taught([*COMING_HOME, ("hall", "on", 5 * 1440), ("lamp", "off", 5 * 1440 + 1)])
+    seen = see(profile, "door", "open", 5 * 1440 + 2)
+    said = "door open: seldom in the company of what came shortly before (5 times in all)"
+    assert reason(profile.state.table, seen, IN_COMPANY) == said
+
+
+def test_in_company_says_that_it_was_never_the_first_after_a_pause() -> None:
+    profile = taught(COMING_HOME)
+    seen = see(profile, "door", "open", 5 * 1440)
+    said = "door open: never the first after a pause (5 times in all)"
+    assert reason(profile.state.table, seen, IN_COMPANY) == said
+    hall = see(profile, "hall", "on", 6 * 1440)
+    said = "hall on: seldom the first after a pause (5 times in all)"
+    assert reason(profile.state.table, hall, IN_COMPANY) == said
 
 
 def told(

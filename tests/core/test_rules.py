@@ -60,6 +60,16 @@ def test_to_arm_again_does_not_excuse_who_came_in() -> None:
     assert entry_due(state) == 7 + ENTRY_DELAY_MS
 
 
+@pytest.mark.parametrize("action", ["armed_away", "armed_night", "arm"])
+def test_since_when_it_is_armed_is_since_the_panel_said_so_last(action: str) -> None:
+    state = RulesState()
+    judged(state, PANEL, action, at=7)
+    assert (state.armed, state.armed_at) == (True, 7)
+    judged(state, PANEL, "disarmed", at=8)
+    judged(state, PANEL, action, at=9)
+    assert (state.armed, state.armed_at) == (True, 9)
+
+
 def test_more_than_thirty_changes_within_a_minute_are_a_flood() -> None:
     state = RulesState()
     assert [judged(state, LIGHT, "on", at=2_000 * n) for n in range(31)] == [None] * 30 + ["flood"]

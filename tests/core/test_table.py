@@ -206,6 +206,31 @@ def test_what_was_learned_once_more_is_never_more_surprising(steps: list[Step], 
     assert table.surprise([0, context], symbol, log2(48), WEIGHT) <= before + 2  # rounding
 
 
+ROUNDING = 4
+"""How much (Q8) the mean of probabilities may be off, a sixty-fourth of a bit."""
+
+
+@given(STEPS, st.lists(CONTEXTS, min_size=1, max_size=6), SYMBOLS, st.integers(0, BITS_CAP))
+def test_what_is_averaged_lies_between_the_least_and_the_greatest_of_its_surprises(
+    steps: list[Step], contexts: list[int], symbol: int, parent: int
+) -> None:
+    table = run(steps, 200)
+    single = [table.surprise((key,), symbol, parent, WEIGHT) for key in contexts]
+    found = table.averaged(contexts, symbol, parent, WEIGHT)
+    assert min(single) - ROUNDING <= found <= max(single) + ROUNDING
+    exact = -math.log2(sum(2 ** (-bits / 256) for bits in single) / len(single))
+    assert abs(found / 256 - exact) < ROUNDING / 256
+
+
+@given(STEPS, st.lists(CONTEXTS, min_size=1, max_size=6), SYMBOLS, st.randoms(use_true_random=False))
+def test_the_order_of_what_is_averaged_makes_no_difference(
+    steps: list[Step], contexts: list[int], symbol: int, random: Random
+) -> None:
+    table = run(steps, 200)
+    shuffled = random.sample(contexts, len(contexts))
+    assert table.averaged(contexts, symbol, 2048, WEIGHT) == table.averaged(shuffled, symbol, 2048, WEIGHT)
+
+
 def test_logarithms_are_right_within_half_a_unit() -> None:
     assert all(abs(LOG2[x] - 256 * math.log2(x)) <= 0.5 + 1e-9 for x in range(1, len(LOG2)))
     assert all(abs(EXP2[i] - 65536 * 2 ** (-i / 256)) <= 0.5 + 1e-9 for i in range(256))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -107,7 +108,8 @@ class Past:
     def end(self, evidence: Evidence, ended: int, threshold: int | None) -> bool:
         """The running visit is over: count it, if it counts. Returns whether something was held back in it.
 
-        What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most.
+        What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most. It
+        is never lived again.
         """
         visit = evidence.close()
         if self.counts:
@@ -118,8 +120,10 @@ class Past:
             self.questioned.append(Questioned(self.incidents, ended, *visit, bool(self.counts)))
         while self.questioned and self._is_stale(self.questioned[0], ended):
             stale = self.questioned.pop(0)
-            if not stale.counted and threshold is not None:
-                evidence.visits.add(min(stale.score, threshold + ONE_BIT))
+            if not stale.counted:
+                self._forget(stale.incidents)
+                if threshold is not None:
+                    evidence.visits.add(min(stale.score, threshold + ONE_BIT))
         evidence.settle()
         while self.remembered > MEMORY_LIMIT and len(self.memory) > 1:
             self.remembered -= len(self.memory.pop(0).seen)
@@ -147,8 +151,13 @@ class Past:
                 evidence.settle()
         if incident in self.incidents:
             self.counts = False  # the running visit leaves memory when it ends
+        self._forget([incident])
+
+    def _forget(self, incidents: Sequence[str]) -> None:
+        """Past visits with one of these incidents are not lived again."""
         running = self.memory[-1] if self.memory and self.running else None
-        self.memory = [visit for visit in self.memory if visit is running or incident not in visit.incidents]
+        named = set(incidents)
+        self.memory = [visit for visit in self.memory if visit is running or named.isdisjoint(visit.incidents)]
         self.remembered = sum(len(visit.seen) for visit in self.memory)
 
     def _settled(self, incident: str) -> list[Questioned]:

@@ -43,6 +43,10 @@ ODD: Final = 4 << 8
 """How rare (Q8 bits) the hour, the person or the origin of what a guarded device does may be and still be learned
 without an answer: one in 16 of such events."""
 
+TELLING: Final = 8 << 8
+"""What is rarer than that (Q8 bits; one in 256) does not tell how rare bits are, either: what a patient intruder does
+night after night must not become less rare by it, and be learned in the end."""
+
 NEWCOMER: Final = 7 * DAY
 """How long an unguarded device that is new here is given to become known after it was told."""
 NEWCOMERS_LIMIT: Final = 256
@@ -293,7 +297,11 @@ class Profile:
         """
         if seen.at < self.state.suspected_until:
             return True
-        return seen.guarded and max(rarities[WHEN], rarities[WHO], rarities[FROM_WHERE]) >= ODD
+        return self._oddness(seen, rarities) >= ODD
+
+    def _oddness(self, seen: Observation, rarities: tuple[int, ...]) -> int:
+        """How rare the hour, the person or the origin of what a guarded device does is (Q8)."""
+        return max(rarities[WHEN], rarities[WHO], rarities[FROM_WHERE]) if seen.guarded else 0
 
     def _contexts(self, seen: Observation) -> Contexts:
         """The contexts of an observation; those of the latest are kept, for it is looked at more than once."""
@@ -322,7 +330,8 @@ class Profile:
             state.first_at = at
         if assessed.held and seen.guarded and (assessed.unusual or at >= state.suspected_until):
             state.suspected_until = at + VISIT_PAUSE
-        state.evidence.note(self._scored(seen, assessed.bits, assessed.unusual), assessed.standing)
+        untold = assessed.unusual or (assessed.held and self._oddness(seen, assessed.rarities) >= TELLING)
+        state.evidence.note(self._scored(seen, assessed.bits, untold), assessed.standing)
         if state.visit_ends is None:
             state.visit_began = at
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
