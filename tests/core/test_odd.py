@@ -6,7 +6,7 @@ import pytest
 from tests.scenarios.story import Story, alarms
 
 from homeward.core.behaviour.calibration import Calibration
-from homeward.core.behaviour.habits import WHEN
+from homeward.core.behaviour.habits import FIELDS, WHEN
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.past import DAY
 from homeward.core.behaviour.profile import COME_BACK_DAYS, MINUTE, VISIT_PAUSE, Assessment, Profile, ProfileState
@@ -121,7 +121,7 @@ def test_what_alarms_does_not_tell_how_rare_bits_are(guard: Profile) -> None:
     assert see(guard, at)[1].unusual
     assert guard.state.evidence.habits == before.habits
     guard.state.threshold = NEVER
-    assert not see(guard, at + MINUTE)[1].unusual
+    assert not see(guard, at + MINUTE, "lamp")[1].unusual
     assert guard.state.evidence.habits != before.habits, "what does not alarm tells"
 
 
@@ -141,11 +141,16 @@ def test_a_visit_with_incidents_is_no_context_for_the_next(guard: Profile, incid
     seen, _ = see(guard, at)
     guard.pass_over(seen, incident)
     again, _ = see(guard, at + VISIT_PAUSE, "lamp")
-    assert (again.previous, bool(again.fields[3]), bool(again.fields[4])) == (
-        previous,
-        bool(previous),
-        bool(previous),
-    )
+    assert (again.previous, bool(again.fields[FIELDS.index("previous")])) == (previous, bool(previous))
+
+
+@pytest.mark.parametrize(("incident", "company"), [("i1", 0), ("", 1)])
+def test_a_visit_with_incidents_is_no_company_for_the_next(guard: Profile, incident: str, company: int) -> None:
+    at = today(guard, -540)
+    seen, _ = see(guard, at)
+    guard.pass_over(seen, incident)
+    again, _ = see(guard, at + VISIT_PAUSE, "lamp")
+    assert len(again.company) == company
 
 
 # As the engine does it

@@ -291,11 +291,16 @@ def keys(*activities: str) -> set[int]:
     return {name_key("activity", *activity.split()) for activity in activities}
 
 
+def see_activity(guard: Profile, activity: str, at: int) -> Observation:
+    device, action = activity.split()
+    return see(guard, device, action, at)
+
+
 def walk(guard: Profile, *activities: str, at: int = NOON, pause: int = MINUTE) -> list[Observation]:
     """Activities one after the other, each learned."""
     seen = []
     for number, activity in enumerate(activities):
-        seen.append(see(guard, *activity.split(), at=at + number * pause))
+        seen.append(see_activity(guard, activity, at + number * pause))
         guard.learn(seen[-1])
     return seen
 
@@ -323,8 +328,8 @@ def bits_in_company(taught: list[list[str]], *activities: str) -> int:
     *before, last = activities
     at = NOON + len(taught) * DAY
     for number, activity in enumerate(before):
-        see(guard, *activity.split(), at=at + number * MINUTE)
-    return guard.assess(see(guard, *last.split(), at=at + len(before) * MINUTE)).bits[IN_COMPANY]
+        see_activity(guard, activity, at + number * MINUTE)
+    return guard.assess(see_activity(guard, last, at + len(before) * MINUTE)).bits[IN_COMPANY]
 
 
 EVENINGS = [["hall on", "kitchen on", "lamp on"], ["bell on", "dog in"], ["lamp off", "stairs on"]] * 10
@@ -447,9 +452,8 @@ def test_devices_that_stir_in_an_empty_house_add_up_and_a_door_and_an_ending_do_
 # New devices
 
 
-def ready(*devices: Device) -> Profile:
-    guard = Profile(ProfileState(threshold=1 << 40), (*DEVICES, *devices), 1.0)
-    return guard
+def ready() -> Profile:
+    return Profile(ProfileState(threshold=1 << 40), DEVICES, 1.0)
 
 
 def test_a_new_device_is_told_once_and_then_given_a_week() -> None:

@@ -122,4 +122,10 @@ def test_a_silence_that_was_told_raises_the_bar_to_a_bit_above_the_threshold_at_
 
 
 def test_what_falls_silent_for_less_than_a_day_and_a_night_raises_no_bar(house: House) -> None:
+    at = BEGIN + house.day * DAY
+    for slot in range(SLOTS_A_DAY * 3 // 4):
+        house.silence.hear(house.table, "hub", "mqtt", at + slot * SLOT, at + slot * SLOT)
+    heard = house.silence.devices["radio"]
+    assert heard.bits - heard.record > 256, "it is news"
+    house.lives(1, often=OTHERS)
     assert set(house.silence.records.counts) == {0}

@@ -228,12 +228,12 @@ def an_evening(service: TwinService) -> None:
     lost.updated += timedelta(minutes=4)
     party = service.incident(
         "i-3",
-        "living room light on: never straight after kitchen motion (412 times in all)",
+        "living room light on: never in the company of what came shortly before (412 times in all)",
         device="living room light",
         action="on",
         ago=8_900,
         closed=True,
-        habit="what next",
+        habit="in company",
         bits=11.8,
         p_value=0.0021,
         events=4,

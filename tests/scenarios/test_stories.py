@@ -109,6 +109,58 @@ def test_whoever_comes_home_and_disarms_in_time_is_welcome(by: str) -> None:
     assert alarms(story.sees("front door", "open") + story.later(hours=2)) == []
 
 
+def comes_in(story: Story, *, arm: str) -> str:
+    """The alarm is armed, somebody comes in, and nobody disarms it. Returns the incident."""
+    story.sees("panel", "armed_away") if arm == "panel" else story.commands("arm")
+    said = story.sees("front door", "open") + story.later(minutes=1)
+    (alarm,) = alarms(said)
+    assert alarm.habit == "entrance while armed"
+    return alarm.incident
+
+
+@pytest.mark.parametrize("arm", ["panel", "page"])
+def test_whoever_says_that_it_was_them_has_disarmed_the_alarm(arm: str) -> None:
+    """The panel's word was lost: or the same family would be told of each time that it opens its door."""
+    story = Story(SIREN)
+    incident = comes_in(story, arm=arm)
+    story.answers(incident, "yes")
+    assert not story.engine.armed
+    story.later(hours=3)
+    assert alarms(story.sees("front door", "open") + story.later(hours=1)) == []
+    comes_in(story, arm=arm)
+
+
+@pytest.mark.parametrize("arm", ["panel", "page"])
+def test_not_me_leaves_the_alarm_armed(arm: str) -> None:
+    story = Story(SIREN)
+    story.answers(comes_in(story, arm=arm), "no")
+    assert story.engine.armed
+    story.later(hours=3)
+    assert len(alarms(story.sees("front door", "open") + story.later(minutes=1))) == 1
+
+
+@pytest.mark.parametrize("disarmed", [True, False])
+@pytest.mark.parametrize("arm", ["panel", "page"])
+def test_a_late_yes_does_not_disarm_what_was_armed_anew(arm: str, disarmed: bool) -> None:
+    story = Story(SIREN)
+    incident = comes_in(story, arm=arm)
+    story.later(hours=9)
+    if disarmed:
+        story.sees("panel", "disarmed") if arm == "panel" else story.commands("disarm")
+    story.sees("panel", "armed_away") if arm == "panel" else story.commands("arm")
+    story.answers(incident, "yes")
+    assert story.engine.armed
+    assert len(alarms(story.sees("front door", "open") + story.later(minutes=1))) == 1
+
+
+def test_a_yes_to_something_else_leaves_the_alarm_armed(home: Story) -> None:
+    home.commands("arm")
+    home.at("03:00")
+    (alarm,) = alarms(home.sees("cellar motion", "on"))
+    home.answers(alarm.incident, "yes")
+    assert home.engine.armed
+
+
 @pytest.mark.parametrize("entrance", ["front door", "window"])
 def test_an_entrance_that_opened_while_armed_in_history_causes_no_effect(entrance: str) -> None:
     story = Story(SIREN, home=WITH_WINDOW)
@@ -237,3 +289,70 @@ def test_what_interrupts_after_an_answer_can_be_answered_too(home: Story, answer
     assert home.engine.incidents["i1"].closed is not None
     said = home.answers(alarm.incident, "yes")
     assert records(said, "answered") == [f"{alarm.incident}: that was me: 1 observations learned"]
+
+
+# New devices
+
+ATTIC = Device(name="attic motion", type="motion", role="motion", room="attic")
+GATE = Device(name="gate", type="contact.door", role="entrance", room="garden")
+MORE = replace(HOME, devices=(*HOME.devices, ATTIC, GATE))
+
+
+def by_night(story: Story, device: Device, days: int = 1) -> list[int]:
+    """How often a device is told that speaks three times each night between three and half past four."""
+    told = []
+    for _ in range(days):
+        said = story.at("03:00")
+        for _ in range(3):
+            said += story.sees(device.name, "open" if device is GATE else "on") + story.later(minutes=40)
+        told.append(len([alarm for alarm in alarms(said) if alarm.device == device.name]))
+        story.ordinary_days(1)
+    return told
+
+
+def test_a_new_device_is_told_once_and_has_a_week_to_become_known(home: Story) -> None:
+    home.settles(home=MORE)
+    assert by_night(home, ATTIC, 7) == [1, 0, 0, 0, 0, 0, 0]
+    assert by_night(home, ATTIC, 3) == [0, 0, 0], "by then it is usual"
+    assert home.engine.state.profile.newcomers == {}
+
+
+def test_after_its_week_a_new_device_is_judged_like_any_other(home: Story) -> None:
+    home.settles(home=MORE)
+    for _ in range(9):
+        home.at("12:30")
+        home.sees("attic motion", "on")
+        home.ordinary_days(1)
+    home.at("03:00")
+    said = alarms(home.sees("attic motion", "on"))
+    assert [(alarm.device, alarm.incident != "i1") for alarm in said] == [("attic motion", True)]
+
+
+def test_not_me_ends_the_week_of_a_new_device(home: Story) -> None:
+    home.settles(home=MORE)
+    home.at("03:00")
+    (alarm,) = alarms(home.sees("attic motion", "on"))
+    home.answers(alarm.incident, "no")
+    home.later(minutes=31)
+    assert [alarm.device for alarm in alarms(home.sees("attic motion", "on"))] == ["attic motion"]
+
+
+def test_a_new_guarded_device_has_no_such_week(home: Story) -> None:
+    home.settles(home=MORE)
+    assert min(by_night(home, GATE, 7)) >= 1
+
+
+def test_the_rules_watch_a_new_device_from_its_first_minute(home: Story) -> None:
+    home.sees("attic light", "on")
+    home.settles(
+        home=replace(HOME, devices=(*HOME.devices, Device(name="attic light", type="light", role="actuator")))
+    )
+    assert [alarm.habit for alarm in alarms(home.floods("attic light"))] == ["flood"]
+
+
+def test_the_house_is_watched_as_ever_while_a_new_device_becomes_known(home: Story) -> None:
+    home.settles(home=MORE)
+    home.at("02:00")
+    home.sees("attic motion", "on")
+    home.later(minutes=45)
+    assert "front door" in {alarm.device for alarm in alarms(home.intruder())}

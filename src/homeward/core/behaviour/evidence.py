@@ -156,8 +156,9 @@ class Evidence:
 
     def discount(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit that was counted say it no longer."""
-        for tail, value in zip((*self.parts, self.visits), (*most, score), strict=True):
-            tail.take_back(value)
+        self.visits.take_back(score)
+        for part, value in zip(self.parts, most, strict=False):
+            part.take_back(value)
         for person, value in by.items():
             if person in self.people:
                 self.people[person].take_back(value)

@@ -38,6 +38,8 @@ class Remembered:
     held: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
+    suspect: bool = False
+    """Whether a guarded device did something very odd in it, and nobody said yes."""
 
 
 class Questioned(NamedTuple):
@@ -70,6 +72,8 @@ class Past:
     counts: bool | None = True
     """Whether the running visit counts when it ends: not before the owner says yes (``None``) when a guarded device
     was held back in it, and never when it was not the owner."""
+    suspect: bool = False
+    """Whether a guarded device did something very odd in the running visit."""
     running: bool = False
 
     def fork(self) -> Past:
@@ -77,7 +81,14 @@ class Past:
         twin = copy(self)
         twin.questioned, twin.incidents = self.questioned.copy(), self.incidents.copy()
         twin.memory = [
-            Remembered(visit.day, visit.seen.copy(), visit.held.copy(), visit.asked.copy(), visit.incidents.copy())
+            Remembered(
+                visit.day,
+                visit.seen.copy(),
+                visit.held.copy(),
+                visit.asked.copy(),
+                visit.incidents.copy(),
+                visit.suspect,
+            )
             for visit in self.memory
         ]
         return twin
@@ -109,15 +120,19 @@ class Past:
         """The running visit is over: count it, if it counts. Returns whether something was held back in it.
 
         What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most. It
-        is never lived again.
+        is never lived again. A visit in which a guarded device did something very odd counts by its score only, and
+        is lived again only after a yes.
         """
-        visit = evidence.close()
+        most, score, by = evidence.close()
+        visit = [] if self.suspect else most, score, by
         if self.counts:
             evidence.count(*visit)
         if self.counts is False and self.memory:
             self.remembered -= len(self.memory.pop().seen)
         elif self.incidents:
             self.questioned.append(Questioned(self.incidents, ended, *visit, bool(self.counts)))
+        if self.suspect and self.memory:
+            self.memory[-1].suspect = True
         while self.questioned and self._is_stale(self.questioned[0], ended):
             stale = self.questioned.pop(0)
             if not stale.counted:
@@ -128,7 +143,7 @@ class Past:
         while self.remembered > MEMORY_LIMIT and len(self.memory) > 1:
             self.remembered -= len(self.memory.pop(0).seen)
         held = bool(self.incidents)
-        self.running, self.counts, self.incidents = False, True, []
+        self.running, self.counts, self.incidents, self.suspect = False, True, [], False
         return held
 
     def _is_stale(self, visit: Questioned, now: int) -> bool:
@@ -141,7 +156,10 @@ class Past:
                 evidence.count(visit.most, visit.score, visit.by)
                 evidence.settle()
         if incident in self.incidents and self.counts is None:
-            self.counts = True
+            self.counts, self.suspect = True, False
+        for remembered in self.memory:
+            if incident in remembered.incidents:
+                remembered.suspect = False
 
     def deny(self, incident: str, evidence: Evidence) -> None:
         """It was not the owner: the visit says nothing, now or when the past is lived again."""
@@ -182,4 +200,5 @@ class Past:
             return None
         self.relive_at *= 2
         waiting = {name for visit in self.questioned if not visit.counted for name in visit.incidents}
-        return [visit for visit in self.memory if waiting.isdisjoint(visit.incidents)], active
+        fit = [visit for visit in self.memory if not visit.suspect and waiting.isdisjoint(visit.incidents)]
+        return fit, active

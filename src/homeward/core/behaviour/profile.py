@@ -332,6 +332,8 @@ class Profile:
             state.suspected_until = at + VISIT_PAUSE
         untold = assessed.unusual or (assessed.held and self._oddness(seen, assessed.rarities) >= TELLING)
         state.evidence.note(self._scored(seen, assessed.bits, untold), assessed.standing)
+        if untold and seen.guarded:
+            state.past.suspect = True
         if state.visit_ends is None:
             state.visit_began = at
         state.visit_ends = min(at + VISIT_PAUSE, state.visit_began + VISIT_LONGEST)
