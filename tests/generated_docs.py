@@ -21,9 +21,10 @@ from tempfile import TemporaryDirectory
 from homeward.cli.parser import parser
 from homeward.core import engine, incident, lease, rules
 from homeward.core.behaviour import calibration, evidence, past, profile, silence, table
+from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
 from homeward.core.behaviour.observation import Observation
-from homeward.core.behaviour.profile import Assessment, Profile, ProfileState
+from homeward.core.behaviour.profile import Profile, ProfileState
 from homeward.core.behaviour.reason import reason
 from homeward.core.decision import guardrails, policy
 from homeward.core.effects import Notify

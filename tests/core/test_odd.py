@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.scenarios.story import Story, alarms
 
+from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.calibration import Calibration
 from homeward.core.behaviour.habits import FIELDS, WHEN
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.past import DAY
-from homeward.core.behaviour.profile import COME_BACK_DAYS, MINUTE, VISIT_PAUSE, Assessment, Profile, ProfileState
+from homeward.core.behaviour.profile import COME_BACK_DAYS, MINUTE, VISIT_PAUSE, Profile, ProfileState
 from homeward.core.settings import Device
 
 DEVICES = (

@@ -17,7 +17,8 @@ from homeward.bench.alarmed import CLOSES_AFTER, CLOSES_AT_LATEST
 from homeward.bench.homes import Household
 from homeward.bench.methods import Homeward, Interruption, Method
 from homeward.bench.peers import LEVELS, Rules
-from homeward.core.behaviour.profile import Assessment, Observation, Profile
+from homeward.core.behaviour.assessment import Assessment
+from homeward.core.behaviour.profile import Observation, Profile
 from homeward.core.engine import Engine
 from homeward.core.event import Event
 

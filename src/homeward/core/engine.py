@@ -4,55 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy, deepcopy
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from homeward.core import explanation, rules
-from homeward.core.behaviour.explanation import Gathering, explain
+from homeward.core.behaviour.assessment import Assessment
+from homeward.core.behaviour.explanation import explain
 from homeward.core.behaviour.habits import HABITS
 from homeward.core.behaviour.past import DAY
-from homeward.core.behaviour.profile import HALF_LIFE, Assessment, Observation, Profile, ProfileState
+from homeward.core.behaviour.profile import HALF_LIFE, Observation, Profile
 from homeward.core.behaviour.reason import reason, silent_reason
-from homeward.core.behaviour.silence import Quiet, Silence
+from homeward.core.behaviour.silence import Quiet
 from homeward.core.blindness import note_health
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
 from homeward.core.effects import Effect, IncidentKind, Record
 from homeward.core.event import Event, is_name
-from homeward.core.incident import Incident, IncidentBook, IncidentState
+from homeward.core.incident import Incident, IncidentBook
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
-from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook, LeaseState
+from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.readiness import Readiness, readiness
 from homeward.core.settings import Device, Settings
+from homeward.core.state import EngineState as EngineState  # what an engine is made of
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
-VISITS_SHARE: Final = 0.42
+VISITS_SHARE: Final = 0.38
 SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""
 
 YOUNG_MS: Final = 14 * DAY
 YOUNG_LIMIT: Final = 1_024
-
-
-@dataclass(slots=True)
-class EngineState:
-    """Everything the engine knows, as plain values. ``at`` and ``offset`` are milliseconds."""
-
-    settings: Settings = field(default_factory=Settings)
-    version: str = ""
-    at: int = 0
-    offset: int = 0
-    backfill: bool = False
-    profile: ProfileState = field(default_factory=ProfileState)
-    silence: Silence = field(default_factory=Silence)
-    gathering: Gathering = field(default_factory=Gathering)
-    rules: rules.RulesState = field(default_factory=rules.RulesState)
-    incidents: IncidentState = field(default_factory=IncidentState)
-    leases: LeaseState = field(default_factory=LeaseState)
-    counters: dict[str, int] = field(default_factory=dict)
 
 
 class Engine:
@@ -168,7 +151,7 @@ class Engine:
             event.device, event.action, at, local,
             person=_name(event.actor), origin=_name(event.origin), value=event.value,
         )  # fmt: skip
-        if profile.is_newcomer(seen) and not state.backfill:
+        if not state.backfill and profile.is_newcomer(seen):
             return self._newcomer(event, device, seen, at, effects)
         assessed = profile.assess(seen)
         state.gathering.note(seen, assessed.standing, state.profile.evidence)
@@ -199,6 +182,7 @@ class Engine:
 
     def _newcomer(self, event: Event, device: Device, seen: Observation, at: int, effects: list[Effect]) -> bool:
         """A device that was told as new here becomes known; only the built-in rules watch it."""
+        self._profile.note_presence(device, event.action, at)
         self._hear(event, at, effects)
         broken = rules.judge(self.state.rules, event, device, at)
         if broken is not None:
@@ -365,6 +349,8 @@ class Engine:
             self.state.silence.accept(incident.device)
         if incident.habit == rules.ARMED and milliseconds(incident.opened) >= self.state.rules.armed_at:
             rules.disarm(self.state.rules)  # the panel's word was lost: one alarm an arming is enough
+        if incident.kind == "unusual":
+            self._profile.confirm_alarms(incident.alarms)
         released = self._profile.release(incident.id, item.person)
         effects: list[Effect] = [
             self._record("answered", incident.id, f"that was me: {released} observations learned")

@@ -50,8 +50,8 @@ def is_guarded(type_: str, role: str) -> bool:
 
 
 LIVED, GUARDED, COMMANDED, MEASURED = range(4)
-"""The kinds of devices that are judged apart: those by which people show, guarded ones, what is switched or commanded,
-and what measures the house."""
+"""The kinds of devices that are judged apart: those by which people show, guarded ones, what is switched or
+commanded, and what measures the house."""
 
 KINDS: Final = (
     "devices that people stir", "guarded devices", "devices that are switched", "devices that measure the house"

@@ -30,6 +30,9 @@ PEOPLE_LIMIT: Final = 64
 Bits = tuple[int, ...]
 """The surprise of an event by habit (Q8)."""
 
+SOME: Final = 2 << 8
+"""So many alarms are no more than chance (two events' weight)."""
+
 PARTS: Final = len(KINDS) + 3
 GATHERED, ABSENT, BY_WHOM = range(len(KINDS), PARTS)
 """The parts of a visit: first the strangest event of each kind of device, then the evidence, the evidence that
@@ -68,15 +71,18 @@ class Evidence:
     """What is usual for bits, events and visits, and what the running visit has come to.
 
     ``habits`` count the bits of events by the kind of their devices, ``parts`` the parts of visits, ``visits`` their
-    scores, and ``people`` those that visits came to with what one person did (of at most 64). ``most``, ``score`` and
-    ``by`` person are of the running visit; ``gathered`` and ``absent`` are its evidence now, and ``stirred`` is what
-    each device says of it that somebody is there (Q8).
+    scores, and ``people`` those that visits came to with what one person did (of at most 64). ``confirmed`` weighs
+    the alarms of which the owner said "that was me", and ``ignored`` counts what nobody answered. ``most``, ``score``
+    and ``by`` person are of the running visit; ``gathered`` and ``absent`` are its evidence now, and ``stirred`` is
+    what each device says of it that somebody is there (Q8).
     """
 
     habits: list[list[Tail]] = field(default_factory=lambda: [_tails(len(HABITS)) for _ in KINDS])
     parts: list[Tail] = field(default_factory=lambda: _tails(PARTS))
     visits: Calibration = field(default_factory=Calibration)
     people: dict[str, Calibration] = field(default_factory=dict)
+    confirmed: int = 0
+    ignored: Tail = field(default_factory=Tail)
     gathered: int = 0
     absent: int = 0
     stirred: dict[int, int] = field(default_factory=dict)
@@ -89,7 +95,7 @@ class Evidence:
         twin = copy(self)
         twin.habits = [[tail.fork() for tail in of_kind] for of_kind in self.habits]
         twin.parts = [tail.fork() for tail in self.parts]
-        twin.visits = self.visits.fork()
+        twin.visits, twin.ignored = self.visits.fork(), self.ignored.fork()
         twin.people = {person: tail.fork() for person, tail in self.people.items()}
         twin.most, twin.by, twin.stirred = self.most.copy(), self.by.copy(), self.stirred.copy()
         return twin
@@ -146,13 +152,17 @@ class Evidence:
     def count(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit say what is usual."""
         self.visits.add(score)
-        for part, value in zip(self.parts, most, strict=False):
-            part.add(value)
+        self.count_parts(most)
         for person, value in by.items():
             if person not in self.people and len(self.people) < PEOPLE_LIMIT:
                 self.people[person] = Calibration(epoch=self.visits.epoch)
             if person in self.people:
                 self.people[person].add(value)
+
+    def count_parts(self, most: Sequence[int]) -> None:
+        """Let the parts of a visit say what is usual; none of a visit that is suspect."""
+        for part, value in zip(self.parts, most, strict=False):
+            part.add(value)
 
     def discount(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit that was counted say it no longer."""
@@ -175,7 +185,30 @@ class Evidence:
     def tails(self) -> tuple[Tail, ...]:
         """All that is counted."""
         of_habits = [tail for of_kind in self.habits for tail in of_kind]
-        return (*of_habits, *self.parts, self.visits, *self.people.values())
+        return (*of_habits, *self.parts, self.visits, self.ignored, *self.people.values())
+
+    def ignore(self, score: int) -> None:
+        """Nobody answered: a visit of that score is no surprise any more, whatever was in it."""
+        self.visits.add(score)
+        self.ignored.add(score)
+
+    def keep_answers(self, before: Evidence) -> None:
+        """When the past was lived again: what the owner said, or did not say, stays as it was."""
+        self.confirmed, self.ignored = before.confirmed, before.ignored
+        for bucket, weight in self.ignored.counts.items():
+            self.visits.counts[bucket] = self.visits.counts.get(bucket, 0) + weight
+            self.visits.n += weight
+        self.visits.settled = False
+        self.visits.settle()
+
+    def share(self, per_week: float) -> float:
+        """What of a budget (alarms a week) the past may be asked for, so that it is kept from now on.
+
+        What has not happened yet is in no past. The owner's answers tell how much more comes than the past foretold:
+        by that much less is asked of it. Only a yes counts, so that nobody else's alarms can raise the bar.
+        """
+        foretold = per_week * self.visits.days / 7
+        return per_week * (foretold + SOME) / max(foretold + SOME, self.confirmed + SOME)
 
     def settle(self) -> None:
         """Judge by what has been counted until now."""
@@ -184,6 +217,7 @@ class Evidence:
 
     def fade(self, epoch: int) -> None:
         """Halve every weight once for each boundary passed."""
+        self.confirmed >>= max(0, min(epoch - self.visits.epoch, 64))
         for tail in self.tails():
             tail.fade(epoch)
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from math import log2
 from typing import Final
 
+from homeward.core.behaviour.assessment import Assessment, stir
 from homeward.core.behaviour.evidence import ABSENT, GATHERED, USUAL, Evidence, Scored, Standing
 from homeward.core.behaviour.habits import HABITS, HOW_MUCH, WHO_IS_HOME, name_key
 from homeward.core.behaviour.observation import Observation
-from homeward.core.behaviour.profile import COME_BACK_DAYS, Assessment, ProfileState, stir
+from homeward.core.behaviour.profile import COME_BACK_DAYS, ProfileState
 from homeward.core.behaviour.table import WEIGHT
 from homeward.core.behaviour.usual import NEWS, at_home, called, day_kind, usual
 from homeward.core.behaviour.words import amounts, clock, duration, every, once_in, ordinal, times

@@ -49,7 +49,8 @@ HABITS: Final = (
 IN_COMPANY, WHEN, HOW_SOON, HOW_LONG, WHO_IS_HOME, WHO, FROM_WHERE, HOW_MUCH = range(len(HABITS))
 
 FIELDS: Final = (
-    "activity", "device", "type", "previous", "state", "day_kind", "presence", "person", "origin", "part", "half_hour",
+    "activity", "device", "type", "previous", "state", "day_kind", "presence", "person", "origin", "part",
+    "half_hour",
 )  # fmt: skip
 
 PARENT: Final = WEIGHT

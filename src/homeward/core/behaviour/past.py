@@ -26,6 +26,7 @@ QUESTIONED_LIMIT: Final = 64
 HELD_DAYS: Final = 30
 
 ONE_BIT: Final = 1 << 8
+"""By how much (Q8) above the threshold a visit counts of which nobody said whose it was."""
 
 
 @dataclass(slots=True)
@@ -56,6 +57,8 @@ class Questioned(NamedTuple):
     score: int
     by: dict[str, int]
     counted: bool
+    suspect: bool
+    """Whether its parts were not counted with it."""
 
 
 @dataclass(slots=True)
@@ -119,26 +122,27 @@ class Past:
     def end(self, evidence: Evidence, ended: int, threshold: int | None) -> bool:
         """The running visit is over: count it, if it counts. Returns whether something was held back in it.
 
-        What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most. It
+        What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most; it
         is never lived again. A visit in which a guarded device did something very odd counts by its score only, and
         is lived again only after a yes.
         """
         most, score, by = evidence.close()
-        visit = [] if self.suspect else most, score, by
         if self.counts:
-            evidence.count(*visit)
+            evidence.count([] if self.suspect else most, score, by)
+        if self.memory and self.running:
+            self.memory[-1].suspect = self.suspect
         if self.counts is False and self.memory:
             self.remembered -= len(self.memory.pop().seen)
         elif self.incidents:
-            self.questioned.append(Questioned(self.incidents, ended, *visit, bool(self.counts)))
-        if self.suspect and self.memory:
-            self.memory[-1].suspect = True
+            self.questioned.append(
+                Questioned(self.incidents, ended, most, score, by, bool(self.counts), self.suspect)
+            )
         while self.questioned and self._is_stale(self.questioned[0], ended):
             stale = self.questioned.pop(0)
             if not stale.counted:
                 self._forget(stale.incidents)
                 if threshold is not None:
-                    evidence.visits.add(min(stale.score, threshold + ONE_BIT))
+                    evidence.ignore(min(stale.score, threshold + ONE_BIT))
         evidence.settle()
         while self.remembered > MEMORY_LIMIT and len(self.memory) > 1:
             self.remembered -= len(self.memory.pop(0).seen)
@@ -154,7 +158,9 @@ class Past:
         for visit in self._settled(incident):
             if not visit.counted:
                 evidence.count(visit.most, visit.score, visit.by)
-                evidence.settle()
+            elif visit.suspect:
+                evidence.count_parts(visit.most)
+            evidence.settle()
         if incident in self.incidents and self.counts is None:
             self.counts, self.suspect = True, False
         for remembered in self.memory:
@@ -165,7 +171,7 @@ class Past:
         """It was not the owner: the visit says nothing, now or when the past is lived again."""
         for visit in self._settled(incident):
             if visit.counted:
-                evidence.discount(visit.most, visit.score, visit.by)
+                evidence.discount([] if visit.suspect else visit.most, visit.score, visit.by)
                 evidence.settle()
         if incident in self.incidents:
             self.counts = False  # the running visit leaves memory when it ends

@@ -7,10 +7,11 @@ from copy import copy
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
+from homeward.core.behaviour.assessment import Assessment, stir
 from homeward.core.behaviour.calibration import MIN_DAYS, MIN_VISITS
-from homeward.core.behaviour.evidence import Evidence, Scored, Standing, lived
+from homeward.core.behaviour.evidence import Evidence, Scored, lived
 from homeward.core.behaviour.habits import (
     COMPANY,
     FROM_WHERE,
@@ -23,13 +24,14 @@ from homeward.core.behaviour.habits import (
     name_key,
     pause_bucket,
 )
+from homeward.core.behaviour.held import Held, alike, speaks_for
 from homeward.core.behaviour.observation import Contexts, learn, surprise, unlearn, unnamed
 from homeward.core.behaviour.observation import Observation as Observation  # what a profile is asked with
 from homeward.core.behaviour.past import ACTIVE_DAY, DAY, HELD_DAYS, Past, Remembered
-from homeward.core.behaviour.presence import ENDED, Presence, nobody_home
-from homeward.core.behaviour.table import EXP2, WEIGHT, Table, log2
+from homeward.core.behaviour.presence import Presence
+from homeward.core.behaviour.table import WEIGHT, Table
 from homeward.core.settings import Device
-from homeward.core.vocabulary import LIVED, kind_of
+from homeward.core.vocabulary import kind_of
 
 MINUTE: Final = 60_000
 HALF_LIFE: Final = 56 * DAY
@@ -58,46 +60,6 @@ DEVICE_LIMIT: Final = 16_384
 HELD_LIMIT: Final = 1_024
 COME_BACK_DAYS: Final = 3
 """On how many separate days something harmless has to come back before it is learned without an answer."""
-
-
-class Assessment(NamedTuple):
-    """How strange an event is: ``bits`` by habit and how rare each is (Q8), and where its visit stands with it.
-
-    Above ``threshold`` it costs an alarm of the budget (``unusual``), above ``notable`` it is put on record without
-    one. Both are ``None`` while the profile is too young to say.
-    """
-
-    bits: tuple[int, ...]
-    rarities: tuple[int, ...]
-    standing: Standing
-    threshold: int | None
-    notable: int | None
-    unusual: bool
-    held: bool
-    """Whether it must not be learned yet: it is unusual, or of a guarded device and remarkable, or suspected."""
-
-    @property
-    def score(self) -> int:
-        """What all of it comes to (Q8)."""
-        return self.standing.score
-
-    @property
-    def habit(self) -> int:
-        """The habit whose bits are the rarest: the reason. Before anything is known of rarity, the one with most."""
-        by = self.rarities if any(self.rarities) else self.bits
-        return max(range(len(by)), key=by.__getitem__)
-
-
-@dataclass(slots=True)
-class Held:
-    """An observation kept back until somebody confirms it or it has come back often enough."""
-
-    observation: Observation
-    incident: str
-    habit: int
-    day: int
-    harmless: bool
-    """Whether it is learned without an answer if it comes back: it is not guarded, nor did it follow on what is."""
 
 
 @dataclass(slots=True)
@@ -165,10 +127,11 @@ class Profile:
 
     def calibrate(self) -> None:
         """Set the thresholds from the past."""
-        visits = self.state.evidence.visits
-        self.state.threshold = visits.threshold(self._budget)
+        evidence = self.state.evidence
+        visits = evidence.visits
+        self.state.threshold = visits.threshold(evidence.share(self._budget))
         self.state.notable = visits.threshold(self._budget * NOTABLE)
-        by = self.state.evidence.people
+        by = evidence.people
         own = {person: by[person].threshold(budget) for person, budget in self._people.items() if person in by}
         self.state.own = {person: threshold for person, threshold in own.items() if threshold is not None}
 
@@ -281,7 +244,7 @@ class Profile:
         newcomers = self.state.newcomers
         since = newcomers.get(seen.device)
         if since is not None:
-            if seen.at - since < NEWCOMER:
+            if seen.at - since < NEWCOMER and not seen.guarded:
                 return True
             del newcomers[seen.device]
         elif seen.silence < 0 and not seen.guarded and self.state.threshold is not None:
@@ -352,11 +315,14 @@ class Profile:
     def _close_visit(self, ended: int) -> None:
         state = self.state
         if state.past.end(state.evidence, ended, state.threshold):
-            state.previous_key, state.previous = 0, ""  # what somebody else may have done is no context for the next
+            # What somebody else may have done is no context for the next.
+            state.company, state.previous_key, state.previous = (), 0, ""
         again = state.past.to_live_again(state.active_days)
         if again is not None:
             visits, days = again
+            before = state.evidence
             state.evidence = lived([self._lived_again(visit) for visit in visits], days, state.table.epoch)
+            state.evidence.keep_answers(before)
         self.calibrate()
         if state.ready_at is None and state.threshold is not None:
             state.ready_at = ended
@@ -398,7 +364,7 @@ class Profile:
             dropped.append(held.pop(0).observation)
         if harmless:
             kind = (seen.device, seen.action, habit)
-            back = [item for item in held if item.harmless and _kind(item) == kind]
+            back = [item for item in held if item.harmless and alike(item) == kind]
             if len({item.day for item in back}) >= COME_BACK_DAYS:
                 self._release(back)
         return dropped
@@ -423,6 +389,10 @@ class Profile:
         """When the oldest of what is held is dropped."""
         return self.state.held[0].observation.at + HELD_DAYS * DAY if self.state.held else None
 
+    def confirm_alarms(self, alarms: int) -> None:
+        """The owner said "that was me" to something unusual that had so often interrupted them."""
+        self.state.evidence.confirmed += alarms * WEIGHT
+
     def release(self, incident: str, answered_by: str = "") -> int:
         """Learn everything held of an incident and of the same kinds; returns how many observations.
 
@@ -431,13 +401,13 @@ class Profile:
         """
         state = self.state
         state.past.confirm(incident, state.evidence)
-        kinds = {_kind(item) for item in state.held if item.incident == incident}
+        kinds = {alike(item) for item in state.held if item.incident == incident}
         return self._release(
             [
                 item
                 for item in state.held
                 if item.incident == incident
-                or (_kind(item) in kinds and _speaks_for(answered_by, item.observation.person))
+                or (alike(item) in kinds and speaks_for(answered_by, item.observation.person))
             ],
             answered_by,
         )
@@ -445,7 +415,7 @@ class Profile:
     def _release(self, items: list[Held], answered_by: str = "") -> int:
         for item in items:
             seen = item.observation
-            self.learn(seen if _speaks_for(answered_by, seen.person) else unnamed(seen))
+            self.learn(seen if speaks_for(answered_by, seen.person) else unnamed(seen))
         released = {id(item) for item in items}
         self.state.held = [item for item in self.state.held if id(item) not in released]
         return len(items)
@@ -477,26 +447,3 @@ class Profile:
             return MIN_DAYS
         short = max(MIN_DAYS - days, (MIN_VISITS - visits.n / WEIGHT) * days * WEIGHT / visits.n)
         return max(1, -int(-short // 1))
-
-
-def stir(seen: Observation, bits: int) -> int | None:
-    """How much an observation speaks for somebody being there although nobody is home (Q8); ``None`` if somebody is.
-
-    It is the log-ratio of its chances with somebody at home and with nobody, taken to be half the time each, less
-    one bit; ``bits`` are those of *who is home*. Doors open when people come home, and lights may be on a timer: only
-    devices that people stir tell of them.
-    """
-    if not nobody_home(seen.presence):
-        return None
-    if seen.kind != LIVED or seen.action in ENDED:
-        return 0
-    nobody = EXP2[bits & 255] >> (bits >> 8)
-    return max(0, bits + log2(max(1, (1 << 16) - nobody)) - (17 << 8))
-
-
-def _speaks_for(answered_by: str, person: str) -> bool:
-    return person in {"", answered_by} or not answered_by.startswith("person:")
-
-
-def _kind(item: Held) -> tuple[str, str, int]:
-    return item.observation.device, item.observation.action, item.habit
