@@ -29,7 +29,7 @@ from homeward.core.settings import Device, Settings
 from homeward.core.state import EngineState as EngineState  # what an engine is made of
 from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
 
-VISITS_SHARE: Final = 0.38
+VISITS_SHARE: Final = 0.4
 SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""

@@ -30,7 +30,7 @@ PEOPLE_LIMIT: Final = 64
 Bits = tuple[int, ...]
 """The surprise of an event by habit (Q8)."""
 
-SOME: Final = 2 << 8
+SOME: Final = 8 << 8
 """So many alarms are no more than chance (two events' weight)."""
 
 PARTS: Final = len(KINDS) + 3
@@ -150,19 +150,15 @@ class Evidence:
         return ended
 
     def count(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
-        """Let a visit say what is usual."""
+        """Let a visit say what is usual; without parts (``most``), by its score only."""
         self.visits.add(score)
-        self.count_parts(most)
+        for part, value in zip(self.parts, most, strict=False):
+            part.add(value)
         for person, value in by.items():
             if person not in self.people and len(self.people) < PEOPLE_LIMIT:
                 self.people[person] = Calibration(epoch=self.visits.epoch)
             if person in self.people:
                 self.people[person].add(value)
-
-    def count_parts(self, most: Sequence[int]) -> None:
-        """Let the parts of a visit say what is usual; none of a visit that is suspect."""
-        for part, value in zip(self.parts, most, strict=False):
-            part.add(value)
 
     def discount(self, most: Sequence[int], score: int, by: Mapping[str, int]) -> None:
         """Let a visit that was counted say it no longer."""

@@ -57,8 +57,6 @@ class Questioned(NamedTuple):
     score: int
     by: dict[str, int]
     counted: bool
-    suspect: bool
-    """Whether its parts were not counted with it."""
 
 
 @dataclass(slots=True)
@@ -123,20 +121,20 @@ class Past:
         """The running visit is over: count it, if it counts. Returns whether something was held back in it.
 
         What nobody answered in thirty days raises the bar, but slowly: to a bit above the ``threshold`` at most; it
-        is never lived again. A visit in which a guarded device did something very odd counts by its score only, and
-        is lived again only after a yes.
+        is never lived again. A visit in which a guarded device did something very odd counts by its score only: a yes
+        teaches the habit instead, and lets it be lived again.
         """
         most, score, by = evidence.close()
+        if self.suspect:
+            most = []
         if self.counts:
-            evidence.count([] if self.suspect else most, score, by)
+            evidence.count(most, score, by)
         if self.memory and self.running:
             self.memory[-1].suspect = self.suspect
         if self.counts is False and self.memory:
             self.remembered -= len(self.memory.pop().seen)
         elif self.incidents:
-            self.questioned.append(
-                Questioned(self.incidents, ended, most, score, by, bool(self.counts), self.suspect)
-            )
+            self.questioned.append(Questioned(self.incidents, ended, most, score, by, bool(self.counts)))
         while self.questioned and self._is_stale(self.questioned[0], ended):
             stale = self.questioned.pop(0)
             if not stale.counted:
@@ -158,9 +156,7 @@ class Past:
         for visit in self._settled(incident):
             if not visit.counted:
                 evidence.count(visit.most, visit.score, visit.by)
-            elif visit.suspect:
-                evidence.count_parts(visit.most)
-            evidence.settle()
+                evidence.settle()
         if incident in self.incidents and self.counts is None:
             self.counts, self.suspect = True, False
         for remembered in self.memory:
@@ -171,7 +167,7 @@ class Past:
         """It was not the owner: the visit says nothing, now or when the past is lived again."""
         for visit in self._settled(incident):
             if visit.counted:
-                evidence.discount([] if visit.suspect else visit.most, visit.score, visit.by)
+                evidence.discount(visit.most, visit.score, visit.by)
                 evidence.settle()
         if incident in self.incidents:
             self.counts = False  # the running visit leaves memory when it ends
