@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from homeward.cli.parser import parser
 from homeward.core import engine, incident, lease, rules
-from homeward.core.behaviour import calibration, evidence, past, profile, silence, table
+from homeward.core.behaviour import calibration, evidence, habits, past, profile, silence, table
 from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
 from homeward.core.behaviour.observation import Observation
@@ -133,7 +133,7 @@ def limits() -> str:
 
 def habit_table() -> str:
     said = {
-        "what next": "which activity comes",
+        "in company": "which activity comes",
         "when": "in which half-hour of the local day",
         "how soon": "how long after the last event of any device",
         "how long": "how long after this device's last event",
@@ -177,7 +177,18 @@ def learning_limits() -> str:
                 f"{profile.VISIT_PAUSE // profile.MINUTE} min, {profile.VISIT_LONGEST // profile.MINUTE // 60} h",
             ),
             ("bits of strangeness above which an event is evidence", f"{evidence.USUAL >> 8}"),
-            ("bits above which it speaks against who is home", f"{evidence.AT_HOME >> 8}"),
+            ("different activities that are company", f"{habits.COMPANY}"),
+            ("an alarm answered yes counts for the budget beside", f"{evidence.SOME >> 8} that are no more than chance"),
+            (
+                "bits of rarity of a guarded device's hour, person or origin that teach nothing, tell nothing",
+                f"{profile.ODD >> 8}, {profile.TELLING >> 8}",
+            ),
+            ("a new device is given time for", f"{profile.NEWCOMER // past.DAY} days"),
+            ("share of the budget that is for unusual visits", f"{engine.VISITS_SHARE:.0%}"),
+            (
+                "a silence is told after, of a device that speaks on its days at least",
+                f"{silence.LEAST // 3_600_000} h, {silence.OFTEN} times",
+            ),
             ("share of the budget that is for devices that fall silent", f"{engine.SILENCE_SHARE:.0%}"),
             ("times the budget's alarms that are put on record without a sound", f"{profile.NOTABLE}"),
             ("observations held back at most", f"{profile.HELD_LIMIT:,}, for {past.HELD_DAYS} days"),
@@ -284,7 +295,8 @@ def worked_rarities() -> str:
     for place, (habit, own, rarity) in enumerate(zip(HABITS, assessed.bits, assessed.rarities, strict=True)):
         if own:
             alone = tuple(rarity if other == place else 0 for other in range(len(HABITS)))
-            counted = home.profile.state.evidence.weigh((0,) * len(HABITS), alone, seen.guarded).strangeness
+            nothing = evidence.Scored((0,) * len(HABITS), seen.kind)
+            counted = home.profile.state.evidence.weigh(nothing, alone).strangeness
             lines.append((habit.name, bits(own), bits(rarity), bits(counted) if counted or not rarity else "apart"))
     total = ("**strangeness**", "", "", f"**{bits(assessed.standing.strangeness)}**")
     return rows(("habit", "bits", "how rare, in bits", "adds to strangeness"), [*lines, total])
@@ -296,7 +308,7 @@ def worked_visit() -> str:
     lines = []
     for seen, assessed in home.night():
         standing = assessed.standing
-        own = tails.parts[seen.guarded].rarity(standing.strangeness)
+        own = tails.parts[seen.kind].rarity(standing.strangeness)
         together = tails.parts[evidence.GATHERED].rarity(standing.gathered)
         parts = (standing.strangeness, own, standing.gathered, together, standing.score)
         lines.append((f"{seen.device} {seen.action}", *map(bits, parts)))

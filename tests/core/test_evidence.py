@@ -306,4 +306,4 @@ def test_every_habit_has_a_tail_for_each_kind_of_device() -> None:
     assert [len(tails) for tails in evidence.habits] == [len(HABITS)] * len(KINDS)
     assert len(evidence.parts) == PARTS == len(KINDS) + len({GATHERED, ABSENT, BY_WHOM})
     assert all(isinstance(tail, Tail) for tail in evidence.tails())
-    assert len(evidence.tails()) == len(KINDS) * len(HABITS) + PARTS + 1
+    assert len(evidence.tails()) == len(KINDS) * len(HABITS) + PARTS + 2

@@ -50,9 +50,21 @@ def test_a_door_that_closes_on_a_silent_house_leaves_it_empty_after_half_an_hour
     assert presence.now(START + 999 + AWAY_AFTER) == "home"
     assert presence.now(START + 1_000 + AWAY_AFTER) == "away"
     presence.note(HALL, "on", START + 2 * AWAY_AFTER)
-    assert presence.now(START + 3 * AWAY_AFTER) == "away", "who stirs in an empty house has not come home by the door"
-    presence.note(DOOR, "open", START + 3 * AWAY_AFTER)
+    assert presence.now(START + 2 * AWAY_AFTER + 1) == "away", "who stirs in an empty house has not come by the door"
+    presence.note(DOOR, "open", START + 2 * AWAY_AFTER + 2)
+    assert presence.now(START + 2 * AWAY_AFTER + 2) == "home"
+
+
+def test_where_somebody_stirs_for_half_an_hour_the_rule_was_wrong() -> None:
+    presence = after((DOOR, "open", 0), (DOOR, "closed", 1_000))
+    assert presence.now(START + 2 * AWAY_AFTER) == "away"
+    presence.note(HALL, "on", START + 2 * AWAY_AFTER)
+    presence.note(HALL, "on", START + 3 * AWAY_AFTER - 1)
+    assert presence.now(START + 3 * AWAY_AFTER - 1) == "away"
     assert presence.now(START + 3 * AWAY_AFTER) == "home"
+    told = after((FAMILY, "away", 0))
+    told.note(HALL, "on", START + 1)
+    assert told.now(START + 2 * AWAY_AFTER) == "away", "who said so is believed"
 
 
 def test_what_stirs_indoors_after_the_door_closed_stays_home() -> None:

@@ -66,7 +66,7 @@ def _note_alarm_panel(state: RulesState, action: str, at: int) -> None:
 
 def arm(state: RulesState, at: int) -> None:
     """The alarm is armed."""
-    state.armed, state.armed_at = True, state.armed_at if state.armed else at
+    state.armed, state.armed_at = True, at
 
 
 def disarm(state: RulesState) -> None:
