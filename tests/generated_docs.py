@@ -178,7 +178,10 @@ def learning_limits() -> str:
             ),
             ("bits of strangeness above which an event is evidence", f"{evidence.USUAL >> 8}"),
             ("different activities that are company", f"{habits.COMPANY}"),
-            ("an alarm answered yes counts for the budget beside", f"{evidence.SOME >> 8} that are no more than chance"),
+            (
+                "a yes counts for the budget beside",
+                f"{evidence.SOME >> 8} that are no more than chance",
+            ),
             (
                 "bits of rarity of a guarded device's hour, person or origin that teach nothing, tell nothing",
                 f"{profile.ODD >> 8}, {profile.TELLING >> 8}",
