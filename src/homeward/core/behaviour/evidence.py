@@ -31,7 +31,7 @@ Bits = tuple[int, ...]
 """The surprise of an event by habit (Q8)."""
 
 SOME: Final = 8 << 8
-"""So many alarms are no more than chance (two events' weight)."""
+"""So many alarms (eight, in weight) are no more than chance."""
 
 PARTS: Final = len(KINDS) + 3
 GATHERED, ABSENT, BY_WHOM = range(len(KINDS), PARTS)
