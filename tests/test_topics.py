@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeward.core.event import NAME_LIMIT, Event
-from homeward.sources.payloads import clean_name
+from homeward.sources.payloads import NESTING_LIMIT, clean_name
 from homeward.sources.topics import (
     DEVICE_LIMIT,
     PAYLOAD_LIMIT,
@@ -51,6 +51,17 @@ def test_each_changed_property_of_one_message_is_an_event() -> None:
     changes = decoder.decode("sensors/door", b'{"temperature": 20.5, "contact": false, "battery": 90}')
     assert said(changes) == [("door", "open", None), ("door", "reading", 20.5)]
     assert [change.attributes["property"] for change in changes] == ["contact", "temperature"]
+
+
+def test_what_is_nested_too_deeply_is_refused_before_it_is_decoded() -> None:
+    decoder = Decoder([DOOR])
+    brackets = json.dumps({"contact": False, "note": '\\"[{' * NESTING_LIMIT, "list": [{}] * 2 * NESTING_LIMIT})
+    assert said(decoder.decode("sensors/door", brackets.encode())) == [("door", "open", None)]
+    within, beyond = (b"[" * (depth - 1) + b"]" * (depth - 1) for depth in (NESTING_LIMIT, NESTING_LIMIT + 1))
+    assert said(decoder.decode("sensors/door", b'{"contact": true, "x": %s}' % within)) == [("door", "closed", None)]
+    assert decoder.decode("sensors/door", b'{"contact": false, "x": %s}' % beyond) == []
+    assert decoder.decode("sensors/door", b'{"contact": false, "x": "' + b"[" * 5_000) == []
+    assert decoder.refused == {"malformed": 2}
 
 
 def test_a_retained_state_is_noted_and_makes_no_event() -> None:

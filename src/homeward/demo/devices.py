@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from homeward.core.event import Event
 from homeward.demo.household import DEVICES, Moment, Value, at_rest
 from homeward.sources.mqtt import MqttError, MqttSettings
+from homeward.sources.payloads import Refused, read_json
 from homeward.sources.topics import Decoder, TopicRule
 
 STATES: Final = "home"
@@ -50,8 +51,8 @@ class States:
     def obey(self, device: str, payload: bytes) -> tuple[str, bytes] | None:
         """Do as ``{"state": "ON"}`` says; ``None`` where it is nothing that the device can do."""
         try:
-            wanted = json.loads(payload)["state"]
-        except (ValueError, KeyError, TypeError, RecursionError):
+            wanted = read_json(payload).get("state")
+        except Refused:
             return None
         if wanted not in ("ON", "OFF") or "state" not in self._states.get(device, ()):
             return None

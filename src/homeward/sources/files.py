@@ -21,6 +21,7 @@ from typing import Any, TextIO
 from homeward.core.event import Event, is_name
 from homeward.core.settings import Device
 from homeward.core.vocabulary import ROLES, TYPES
+from homeward.sources.payloads import Refused, read_json
 
 SUFFIXES = (".events.csv.gz", ".events.csv", ".rooms5min.csv.gz", ".rooms5min.csv", ".jsonl.gz", ".jsonl")
 
@@ -181,7 +182,7 @@ def _room_row(row: list[str]) -> _Row:
 
 def _json_row(line: str) -> _Row | None:
     try:
-        item = json.loads(line)
+        item = read_json(line.encode())
         value = item.get("value")
         return (
             str(item["at"]),
@@ -191,7 +192,7 @@ def _json_row(line: str) -> _Row | None:
             str(item["action"]),
             "" if value is None else str(value),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (Refused, KeyError):
         return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,8 +23,15 @@ Words map the value as text (``true``, ``ON``, ``1``) to an action; the empty ac
 no state: said twice, it happened twice (a button).
 """
 
+NESTING_LIMIT = 32
+"""How deep a JSON payload may be nested: no device or bridge comes near it."""
+
 # Bidirectional overrides and isolates can make one name look like another; joiners are part of many scripts.
 _UNFIT = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+
+
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_BRACKETS = {0x5B: 1, 0x7B: 1, 0x5D: -1, 0x7D: -1}
 
 
 class Refused(Exception):  # noqa: N818 - a way out of reading; `Decoder` counts it and it goes no further
@@ -52,14 +61,29 @@ def read_text(payload: bytes) -> str:
 
 
 def read_json(payload: bytes) -> dict[str, Any]:
-    """The payload as a JSON object. Raises `Refused`."""
+    """The payload as a JSON object, nested at most `NESTING_LIMIT` deep. Raises `Refused`."""
+    if _depth(payload) > NESTING_LIMIT:
+        raise Refused("malformed")
     try:
         said = msgspec.json.decode(payload)
-    except (ValueError, RecursionError):  # msgspec's errors are ValueErrors; it refuses NaN and Infinity
+    except ValueError:  # msgspec's errors are ValueErrors; it refuses NaN and Infinity
         raise Refused("malformed") from None
     if not isinstance(said, dict):
         raise Refused("malformed")
     return said
+
+
+def _depth(payload: bytes) -> int:
+    """How deep the brackets outside strings are nested.
+
+    Decoding to the interpreter's recursion limit is no way to find out: at the bottom of the stack the garbage
+    collector may run, and then whatever it finalises, of whomever, fails with a RecursionError.
+    """
+    opened = payload.count(b"[") + payload.count(b"{")
+    if opened <= NESTING_LIMIT:
+        return opened
+    signs = _JSON_STRING.sub(b"", payload)
+    return max(itertools.accumulate(_BRACKETS[sign] for sign in signs if sign in _BRACKETS), default=0)
 
 
 def read_state(meaning: Meaning, said: object) -> tuple[str, float | None] | None:
