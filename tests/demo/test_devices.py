@@ -89,7 +89,7 @@ async def test_each_user_reads_and_writes_what_it_needs_and_nothing_else(broker:
 async def test_who_comes_later_is_told_every_state_as_retained(broker: BrokerInTheBox, devices: LiveDevices) -> None:
     async with client(broker, "onlooker") as on:
         await asyncio.to_thread(on.listen, "home/+")
-        states: dict[str, dict[str, str]] = {}
+        states: dict[str, dict[str, str | bool]] = {}
         while states.keys() != {device.name for device in DEVICES}:
             # The broker may confirm a message before it hands it on: that one comes as live, and then once more.
             topic, payload, _ = await asyncio.to_thread(on.next)
