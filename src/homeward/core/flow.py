@@ -17,10 +17,10 @@ SECONDS_LIMIT: Final = 1e9
 class Flow(NamedTuple):
     """One conversation, as one of its ends sees it (after RFC 7011's bidirectional flow).
 
-    ``peer`` is the other end's name where known, its address otherwise. ``port`` is the port that was asked (for ICMP
-    the type), ``protocol`` a lower-case word. ``inbound`` says that the device was asked and did not ask. ``sent`` and
-    ``received`` are bytes, ``seconds`` how long it took. ``state`` is Zeek's ``conn_state``, or nothing. ``count`` is how
-    many such conversations within a minute it stands for.
+    ``peer`` is the other end's name where known, its address otherwise. ``port`` is the port that was asked (for
+    ICMP the type), ``protocol`` a lower-case word. ``inbound`` says that the device was asked and did not ask.
+    ``sent`` and ``received`` are bytes, ``seconds`` how long it took. ``state`` is Zeek's ``conn_state``, or nothing.
+    ``count`` is how many such conversations within a minute it stands for.
     """
 
     peer: str
