@@ -1,0 +1,175 @@
+"""Homeward in Home Assistant, and on any MQTT dashboard: the guard's state, and buttons that answer it.
+
+Everything that is said is retained on the broker; while the guard is away the broker says ``offline`` for it, by the
+will. Presses are answers like those of the page: each names its incident or lease, and is taken once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
+
+from homeward.dashboard.view import Watched, look
+from homeward.entities.messages import Topics, messages
+from homeward.entities.presses import Offers, Press, meant, read_press
+from homeward.sources.mqtt_connection import Connection, Message, MqttError, MqttSettings, Subscribed
+from homeward.sources.payloads import Refused
+
+CLIENT_SUFFIX: Final = "-entities"
+"""What the client id of these entities has more than the source's."""
+
+SAY_SECONDS: Final = 0.2
+"""What changes within so many seconds is said once."""
+
+LOOK_SECONDS: Final = 60.0
+"""How often is looked although nothing was told: an alarm may be a week old by now."""
+
+BIRTH_SECONDS: Final = 5.0
+"""Everything is said anew to a Home Assistant that has started, but not more often than this."""
+
+RETRY_FIRST, RETRY_LAST = 1.0, 60.0
+STEADY_SECONDS: Final = 60.0
+"""A connection that lasted so long is tried again after the shortest pause."""
+
+log = logging.getLogger(__name__)
+
+
+class Entities:
+    """Shows a guard on the broker and takes presses, until cancelled; whatever the broker does, the guard goes on.
+
+    ``key`` is the installation's (`homeward.dashboard.security.load_or_create_key`), ``prefix`` where Home Assistant
+    looks for discovery. ``refused`` counts presses that were not taken, by reason (`presses.REASONS`).
+
+    Raises:
+        ValueError: ``place`` or ``prefix`` cannot be a part of a topic.
+    """
+
+    def __init__(
+        self, service: Watched, settings: MqttSettings, *, place: str, key: str, prefix: str = "homeassistant"
+    ) -> None:
+        self.refused: Counter[str] = Counter()
+        self._service = service
+        self._settings = replace(settings, client_id=settings.client_id + CLIENT_SUFFIX)
+        self._topics = Topics(place, prefix)
+        self._key = key
+        self._offers = Offers()
+        self._said: dict[str, bytes] = {}
+        self._news = asyncio.Event()
+        self._born = time.monotonic() - BIRTH_SECONDS
+
+    async def run(self) -> None:
+        """Connect, show and listen; again after 1 to 60 s when that fails. Never ends by itself."""
+        pause, told = RETRY_FIRST, ""
+        while True:
+            began = time.monotonic()
+            try:
+                await self._present()
+            except MqttError as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("entities: %s", told)
+            except Exception:  # these entities are a view of the guard: their fault must not end it
+                log.exception("entities")
+            if time.monotonic() - began >= STEADY_SECONDS:
+                pause, told = RETRY_FIRST, ""
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 (spreads retries, guards no secret)
+            pause = min(2 * pause, RETRY_LAST)
+
+    async def _present(self) -> None:
+        """Over one connection. Raises `MqttError` when that is lost."""
+        link = _Link(self._settings, self._topics.online)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await link.open()
+            link.subscribe((self._topics.answer, self._topics.birth))
+            self._said.clear()
+            tasks = [asyncio.create_task(part) for part in (self._watch(), self._show(link), self._listen(link))]
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await link.close()
+
+    async def _watch(self) -> None:
+        async for _ in self._service.changes():
+            self._news.set()
+
+    # What is shown
+
+    async def _show(self, link: _Link) -> None:
+        while True:
+            self._news.clear()
+            view, engine = look(self._service), self._service.guard.engine
+            self._offers.move(view, time.monotonic())
+            said = messages(view, engine, self._topics, self._key)
+            await self._say(link, {topic: text for topic, text in said.items() if self._said.get(topic) != text})
+            await asyncio.sleep(SAY_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
+
+    async def _say(self, link: _Link, news: Mapping[str, bytes]) -> None:
+        """Publish, and wait until the broker has it: what it is slow to take is not piled up here."""
+        self._said |= news
+        await link.publish(news.items())
+
+    # What is pressed
+
+    async def _listen(self, link: _Link) -> None:
+        while True:
+            item = await link.next()
+            if isinstance(item, Subscribed):
+                if item.refused:
+                    log.warning("entities: %s: subscription refused to %s", link.where, ", ".join(item.refused))
+                continue
+            if item.topic == self._topics.answer:
+                await self._take(item)
+            elif item.topic == self._topics.birth:
+                self._greet(item)
+            if item.qos > 0:
+                link.acknowledge([item.mid])
+
+    def _greet(self, message: Message) -> None:
+        now = time.monotonic()
+        if message.payload == b"online" and not message.retained and now - self._born >= BIRTH_SECONDS:
+            self._born = now
+            self._said.clear()
+            self._news.set()
+
+    async def _take(self, message: Message) -> None:
+        try:
+            press = read_press(message.payload, self._key, retained=message.retained)
+            if self._offers.too_soon(press, time.monotonic()):
+                raise Refused("too soon")
+            await self._submit(press)
+        except Refused as refusal:
+            self.refused[str(refusal)] += 1
+
+    async def _submit(self, press: Press) -> None:
+        for item in list(meant(press, self._service.guard.engine, self._service.clock.now())):
+            try:
+                await self._service.submit(item)
+            except Exception as error:
+                log.exception("a press was not taken in")
+                raise Refused("not taken in") from error
+
+
+class _Link(Connection):
+    """A connection that publishes what is retained."""
+
+    async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+        """Publish in order, and return when the broker has confirmed everything. Raises `MqttError`."""
+        said = [self._client.publish(topic, payload, qos=1, retain=True) for topic, payload in messages]
+        if said:
+            self._write()
+            await self._answer(lambda: all(one.is_published() for one in said), "what it was told")
