@@ -182,7 +182,9 @@ def test_make_bench_finds_the_place_of_its_figures(
     assert marks
     for name in marks:
         for pattern in BENCHMARKS[name].reads:
-            (census / pattern.replace("*", "a")).touch()
+            file = census / pattern.replace("*", "a")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
         monkeypatch.setitem(sys.modules, f"homeward.bench.{name}", sys.modules["homeward.bench.census"])
         assert main(["bench", name, "--data", str(census), "--write", str(copy)]) == 0
     after = copy.read_text("utf-8")

@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from homeward.bench.network.goals import targets, together
 from homeward.bench.report import pooled
 from homeward.bench.statistics import wilson
 from homeward.bench.targets import quiet_targets
@@ -195,6 +196,40 @@ def masquerade_result() -> dict[str, Any]:
     }
 
 
+def network_result() -> dict[str, Any]:
+    chance = random.Random("results of network")
+
+    def found(good: float, *, attacked: bool) -> dict[str, Any]:
+        alarms = int(10 * (1 - good))
+        caught = flat(chance, "flows_caught", good) if attacked else dict.fromkeys(FLOWS_CAUGHT)
+        areas = (good, good - 0.1, good + 0.01) if attacked else (None, None, None)
+        return {
+            "benign_alarms": alarms, "benign_alarms_per_day": alarms / 0.5, **caught,
+            "first_alarm_after_flows": alarms + 1 if attacked and good > 0.8 else None,
+            **dict(zip(("auc", "auc_low", "auc_high"), areas, strict=True)),
+        }  # fmt: skip
+
+    methods = {"homeward": 0.98, "half_space_trees": 0.7, "never_seen": 0.9}
+    captures = {
+        name: {
+            "benign_days": 0.5, "devices": 2, "malicious": 10 * attacked,
+            "methods": {method: found(good, attacked=attacked) for method, good in methods.items()},
+        }
+        for name, attacked in (("first", True), (ODD_NAME, True), ("without attacks", False))
+    }  # fmt: skip
+    whole = together(captures, list(methods))
+    return {
+        "captures": captures,
+        "together": whole,
+        "targets": targets(captures, whole),
+        "flows_per_s": {"decoded": 40_000, "scored": 60_000, "both": 24_000},
+        "reasons": {"captures": {}, "methods": {}},
+        "seed": 1000,
+    }
+
+
+FLOWS_CAUGHT = ("flows_caught", "flows_caught_low", "flows_caught_high")
+
 RESULTS = {
     "quiet": quiet_result(),
     "generations": generations_result(),
@@ -202,4 +237,5 @@ RESULTS = {
     "change": change_result(),
     "poison": poison_result(),
     "masquerade": masquerade_result(),
+    "network": network_result(),
 }

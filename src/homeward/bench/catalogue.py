@@ -119,6 +119,14 @@ _ALL = (
         reads=("*.commands.csv.gz",),
         pictures=pictures.masquerade,
     ),
+    Benchmark(
+        name="network",
+        question="does it notice when a device turns?",
+        story="Learn what each device of a recorded network has to do with others, then judge flow by\n"
+        "flow, beside simpler methods: which are an attack's?",
+        reads=("network/*/conn.log*",),
+        pictures=pictures.network,
+    ),
 )
 
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}
