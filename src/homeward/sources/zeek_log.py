@@ -7,21 +7,23 @@ describes itself. A line that cannot be read is counted by reason and passed ove
 
 from __future__ import annotations
 
-import functools
-import ipaddress
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from homeward.core.flow import BYTES_LIMIT, SECONDS_LIMIT, Flow
-from homeward.sources.payloads import Refused, clean_name, read_json
-
-TIME_LIMIT: Final = 253_402_300_799.0
-"""The last second of the year 9999; no record is of later."""
+from homeward.core.flow import Flow
+from homeward.sources.log_values import (
+    read_address,
+    read_count,
+    read_duration,
+    read_port,
+    read_protocol,
+    read_seconds,
+    read_state,
+)
+from homeward.sources.payloads import Refused, read_json
 
 FIELD_LIMIT: Final = 1_024
 """How many columns a header may name."""
@@ -154,70 +156,13 @@ def conn_of(row: Row) -> Conn:
         peer := read_address(resp),
         Flow(
             peer,
-            _port(type_ if protocol == "icmp" and type_ is not None else port),
+            read_port(type_ if protocol == "icmp" and type_ is not None else port),
             read_protocol(protocol),
             False,
             read_count(sent if packets_sent is None else packets_sent),
             read_count(received if packets_received is None else packets_received),
-            0.0 if seconds is None else min(max(_finite(seconds), 0.0), SECONDS_LIMIT),
+            0.0 if seconds is None else read_duration(seconds),
             "" if state is None else read_state(state),
         ),
-        *row[12:15],
+        *[cell if isinstance(cell, str) and len(cell) <= 64 else None for cell in row[12:15]],
     )
-
-
-def read_seconds(said: object) -> float:
-    """A point in time as epoch seconds, from epoch seconds or milliseconds or ISO 8601 with an offset."""
-    if isinstance(said, str) and len(said) > 10 and said[4] == "-":
-        moment = datetime.fromisoformat(said)
-        if moment.tzinfo is None:
-            raise ValueError("a time without an offset")
-        return _in_time(moment.timestamp())
-    seconds = _finite(said)
-    return _in_time(seconds / 1000 if seconds >= 1e11 else seconds)
-
-
-def _in_time(seconds: float) -> float:
-    if not 0.0 <= seconds <= TIME_LIMIT:
-        raise ValueError("no time of an event")
-    return seconds
-
-
-def _finite(said: Any) -> float:
-    number = float(said)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number
-
-
-def read_count(said: Any) -> int:
-    """A number of bytes; nothing where unset, never more than `BYTES_LIMIT`."""
-    return 0 if said is None else min(max(int(said), 0), BYTES_LIMIT)
-
-
-def _port(said: Any) -> int:
-    number = int(said)
-    if not 0 <= number < 65_536:
-        raise ValueError("no port")
-    return number
-
-
-@functools.lru_cache(65_536)
-def read_address(said: str) -> str:
-    """An IPv4 or IPv6 address in its one canonical spelling, without a zone."""
-    return str(ipaddress.ip_address(said.partition("%")[0]))
-
-
-@functools.lru_cache(256)
-def read_protocol(said: str) -> str:
-    """A protocol as a lower-case word."""
-    word = clean_name(said.lower())
-    if word is None:
-        raise ValueError("no protocol")
-    return word
-
-
-@functools.lru_cache(256)
-def read_state(said: str) -> str:
-    """Zeek's ``conn_state``, at most 16 letters and digits; nothing where it is something else."""
-    return said if len(said) <= 16 and said.isascii() and said.isalnum() else ""
