@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homeward.exchange import needs as words
-from homeward.exchange.mud import Need, Seen, learned, profile, read, write
-from homeward.exchange.needs import DNS, LOCAL, NTP, MudError, in_order
+from homeward.exchange.mud import NEEDS_LIMIT, Need, Seen, learned, profile, read, write
+from homeward.exchange.needs import DNS, LOCAL, NTP, MudError, in_order, local_address
 from homeward.sources.payloads import clean_name
 
 calm = settings(
@@ -81,6 +81,19 @@ def test_only_the_owner_says_which_names_are_at_home() -> None:
     claim = seen("nas.local")
     assert learned([claim]).needs == (Need("nas.local", 443, "tcp"),)
     assert learned([claim], is_local={"nas.local"}.__contains__).needs == (Need(LOCAL, 443, "tcp"),)
+
+
+@pytest.mark.parametrize(
+    ("peer", "local"),
+    [
+        ("10.1.2.3", True), ("172.31.0.1", True), ("192.168.0.1", True), ("169.254.3.4", True), ("fd12::1", True),
+        ("fe80::1%eth0", True), ("::ffff:192.168.1.1", True), ("172.32.0.1", False), ("203.0.113.9", False),
+        ("100.64.0.1", False), ("127.0.0.1", False), ("224.0.0.251", False), ("ff02::fb", False),
+        ("2001:db8::1", False), ("255.255.255.255", False), ("nas.local", False), ("", False),
+    ],
+)  # fmt: skip
+def test_an_address_is_local_if_a_home_gives_it_to_itself(peer: str, local: bool) -> None:
+    assert local_address(peer) == local
 
 
 @pytest.mark.parametrize("peer", [LOCAL, "mud:same-manufacturer", DNS])
@@ -295,7 +308,7 @@ def test_what_cannot_be_said_exactly_is_refused(need: Need) -> None:
 
 def test_a_device_that_talks_to_everybody_has_no_profile() -> None:
     with pytest.raises(MudError, match="too many"):
-        profile("x", (Need("x.example", port, "tcp") for port in range(3_000)), last_update=NOW)
+        profile("x", (Need("x.example", port, "tcp") for port in range(513)), last_update=NOW)
 
 
 # Files of others ----------------------------------------------------------------------------------------------------
@@ -488,9 +501,15 @@ def test_what_is_no_mud_file_is_refused(data: bytes) -> None:
         read(data)
 
 
+def test_as_many_needs_of_the_longest_kind_as_one_may_have_are_read_back() -> None:
+    longest = words.MODEL + "m" * words.URI_LIMIT
+    wanted = [Need(longest, port, "tcp", through=65_535) for port in range(10_000, 10_000 + NEEDS_LIMIT)]
+    assert read(write(profile("x" * 128, wanted, last_update=NOW)))[1] == tuple(wanted)
+
+
 def test_a_file_that_is_too_long_is_not_even_looked_at() -> None:
     with pytest.raises(MudError, match="MiB"):
-        read(b" " * (4 << 20) + b"{}")
+        read(b" " * (3 << 20) + b"{}")
 
 
 @calm

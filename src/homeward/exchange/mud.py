@@ -45,7 +45,7 @@ URL: Final = "https://homeward.invalid/mud/"
 CACHE_HOURS: Final = 48
 """RFC 8520's default: how long a manager waits before it asks whether the file is a new one."""
 
-NEEDS_LIMIT: Final = 2_048
+NEEDS_LIMIT: Final = 512
 """Needs in one file; a device that talks to more peers than that has no use for a list of them."""
 
 _INFO_LIMIT: Final = 60

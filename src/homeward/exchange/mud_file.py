@@ -34,7 +34,7 @@ from homeward.exchange.needs import (
 )
 from homeward.sources.payloads import Refused, clean_name, read_json
 
-FILE_LIMIT: Final = 4 << 20
+FILE_LIMIT: Final = 3 << 20
 """The longest file that is read, in bytes: as many needs as one may have, of the longest kind, take less."""
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
 
 CLASS: Final = "mud:"
@@ -39,6 +39,11 @@ ECHO: Final = {"icmp": (8, 0), "icmp6": (128, 129)}
 
 LAST_PORT: Final = 65_535
 URI_LIMIT: Final = 512
+
+_HOME: Final = tuple(
+    map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"))
+)
+"""Addresses that a home gives itself (RFC 1918, 3927, 4193, 4291)."""
 
 _SYNONYMS: Final = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6", "icmp4": "icmp", "icmpv4": "icmp"}
 _DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*", re.ASCII)
@@ -84,12 +89,10 @@ class Learned(NamedTuple):
 def local_address(peer: str) -> bool:
     """Whether a peer is an address of a home's network. A name is none: anybody can give a server a local name."""
     try:
-        address = ip_address(peer)
+        address = _address(peer)
     except ValueError:
         return False
-    return (address.is_private or address.is_link_local) and not (
-        address.is_multicast or address.is_unspecified or address.is_loopback or peer == "255.255.255.255"
-    )
+    return any(address in network for network in _HOME if network.version == address.version)
 
 
 def learned(
@@ -193,7 +196,7 @@ def _as_need(seen: Need, is_local: Callable[[str], bool]) -> Need | None:
     if protocol is None:
         return None
     try:
-        address = ip_address(peer.partition("%")[0])
+        address = _address(peer)
     except ValueError:
         if not is_domain(peer) and not is_local(seen.peer):
             return None
@@ -209,6 +212,12 @@ def _as_need(seen: Need, is_local: Callable[[str], bool]) -> Need | None:
     if not _has_possible_port(need) or (protocol in PORTED and port is None):
         return None
     return need
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Without the interface (``%eth0``), and as the IPv4 that it may stand for. Raises `ValueError`."""
+    address = ip_address(text.partition("%")[0])
+    return (address.version == 6 and address.ipv4_mapped) or address
 
 
 def _has_possible_port(need: Need) -> bool:
