@@ -106,7 +106,7 @@ def test_attacks_are_told_from_a_regular_device_by_every_method(result: dict[str
     """A thermostat that takes part in an attack is no riddle: this checks the harness."""
     for method, found in result["captures"]["infected"]["methods"].items():
         assert found["auc"] > 0.9, method
-        assert found["first_alarm_after_flows"] == 1, method
+        assert found["first_alarm_after_flows"] <= 5, method
     never = result["captures"]["infected"]["methods"]["never_seen"]
     assert (never["auc"], never["flows_caught"], never["benign_alarms"]) == (1.0, 1.0, 0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,12 +13,10 @@ from homeward.bench.network.course import Seen
 from homeward.core.flow import Flow
 from homeward.sources.files import FileError
 from homeward.sources.log_files import LogError
+from homeward.sources.neighbourhood import Neighbourhood
 from homeward.sources.zeek import read_conn
 
 PATTERN: Final = "network/*/conn.log*"
-
-HOME: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-"""Addresses that only a home's own devices have (RFC 1918, RFC 4193)."""
 
 MALICIOUS: Final = {"malicious": True, "benign": False}
 """By the first word of a label. Whatever else there is, background say, is left out."""
@@ -60,7 +58,7 @@ def load(paths: Iterable[Path]) -> Capture:
     for path in paths:
         conns += _read(path)
     conns.sort(key=lambda conn: conn.at_ms)
-    return Capture(list(_seen(conns, devices(conns))), len(conns))
+    return Capture(list(_seen(conns)), len(conns))
 
 
 def _read(path: Path) -> list[Conn]:
@@ -77,40 +75,35 @@ def _read(path: Path) -> list[Conn]:
     return found
 
 
-def devices(conns: Sequence[Conn]) -> Collection[str]:
-    """Which addresses are devices, told from the addresses and the traffic alone.
+def _seen(conns: Sequence[Conn]) -> Iterator[Seen]:
+    """Each labelled connection once for each of its ends that is a device, as the guard itself tells devices."""
+    house = Neighbourhood(local=_local(conns))
+    for at_ms, originator, responder, flow, label in conns:
+        ends = house.ends(originator, responder, flow)
+        malicious = MALICIOUS.get(label.split(" ", 1)[0].lower()) if label else None
+        if malicious is not None:
+            for device, seen in ends:
+                if not _is_link_local(device):
+                    yield Seen(at_ms, device, seen, malicious)
 
-    Those that only a home's own devices have, and that ever sent anything: a broadcast address never does, nor one
-    that is scanned and that nobody has. Where there is none, the capture was taken where devices have public
-    addresses; then it is the one that takes part in the most connections (the lowest of several).
+
+def _local(conns: Iterable[Conn]) -> list[str]:
+    """What is of the house though its address does not say so: told from addresses and traffic alone.
+
+    Where no address of a house originates anything, the capture was taken where devices have public addresses; then
+    its device is the address that takes part in the most connections (the lowest of several).
     """
+    house = Neighbourhood()
     taking_part: Counter[str] = Counter()
-    sending: dict[str, None] = {}
     for conn in conns:
+        if house.place(conn.originator) == "house" and not _is_link_local(conn.originator):
+            return []
         taking_part.update((conn.originator, conn.responder))
-        sending.setdefault(conn.originator)
-        if conn.flow.received:
-            sending.setdefault(conn.responder)
-    found = [address for address in sending if _of_home(address)]
-    if found or not taking_part:
-        return frozenset(found)
-    return frozenset({min(taking_part, key=lambda address: (-taking_part[address], address))})
+    return [min(taking_part, key=lambda address: (-taking_part[address], address))] if taking_part else []
 
 
 @lru_cache(65_536)
-def _of_home(address: str) -> bool:
-    there = ipaddress.ip_address(address)
-    return any(there.version == network.version and there in network for network in HOME)
-
-
-def _seen(conns: Iterable[Conn], ours: Collection[str]) -> Iterator[Seen]:
-    """Each labelled connection once for each of its ends that is a device."""
-    for at_ms, originator, responder, flow, label in conns:
-        malicious = MALICIOUS.get(label.split(" ", 1)[0].lower()) if label else None
-        if malicious is None:
-            continue
-        if originator in ours:
-            yield Seen(at_ms, originator, flow, malicious)
-        if responder in ours and responder != originator:
-            turned = flow._replace(peer=originator, inbound=True, sent=flow.received, received=flow.sent)
-            yield Seen(at_ms, responder, turned, malicious)
+def _is_link_local(address: str) -> bool:
+    """Whether it is a second address that every device gives itself: without hardware addresses, which these captures
+    do not tell, nobody knows whose it is."""
+    return ipaddress.ip_address(address).is_link_local
