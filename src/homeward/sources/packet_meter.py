@@ -59,8 +59,10 @@ class Metered(msgspec.Struct, array_like=True, frozen=True):
     last_ms: int
     sent: int
     received: int
-    asked: bool
-    """Whether ``src`` was seen to open the connection: a SYN without ACK."""
+    asked: bool | None
+    """Whether ``src`` was seen to open the connection (a SYN without ACK), or to answer (with ACK); else unknown."""
+    state: str
+    """How it went, in Zeek's words (``conn_state``); ``OTH`` for a TCP flow whose beginning was not seen."""
     application: str
     server_name: str
 
@@ -87,6 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except BrokenPipeError:  # nobody listens any more
         return 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return 0
 
 
@@ -139,6 +143,7 @@ def _nfstream() -> Any:
 
 def _metered(flow: Any) -> Metered:
     """The flow without what nobody asks for."""
+    asked = flow.src2dst_packets > flow.src2dst_ack_packets if flow.src2dst_syn_packets else None
     return Metered(
         src=flow.src_ip,
         src_mac=flow.src_mac,
@@ -151,10 +156,26 @@ def _metered(flow: Any) -> Metered:
         last_ms=flow.bidirectional_last_seen_ms,
         sent=flow.src2dst_bytes,
         received=flow.dst2src_bytes,
-        asked=flow.src2dst_syn_packets > 0 and flow.src2dst_packets > flow.src2dst_ack_packets,
+        asked=asked,
+        state=_state(flow, asked),
         application=(flow.application_name or "")[:64],
         server_name=(flow.requested_server_name or "")[:256],
     )
+
+
+def _state(flow: Any, asked: bool | None) -> str:
+    answered = flow.dst2src_packets > 0
+    if flow.protocol == socket.IPPROTO_UDP:
+        return "SF" if answered else "S0"
+    if flow.protocol != socket.IPPROTO_TCP or not asked:
+        return "OTH"
+    if not answered:
+        return "S0"
+    if flow.dst2src_rst_packets:
+        return "RSTR" if flow.dst2src_syn_packets else "REJ"
+    if flow.src2dst_rst_packets:
+        return "RSTO"
+    return "SF" if flow.src2dst_fin_packets and flow.dst2src_fin_packets else "S1"
 
 
 def _put(out: int, said: Metered | dict[str, int] | str) -> None:
