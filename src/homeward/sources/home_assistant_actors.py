@@ -1,0 +1,119 @@
+"""Who caused a state, by Home Assistant's contexts: a person, an automation, the guard itself or the device. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+from homeward.sources.payloads import clean_name
+
+T = TypeVar("T")
+
+ORIGIN: Final = "home_assistant"
+"""The origin of everything that was asked for through Home Assistant: its pages, an app, a voice, an automation."""
+
+OWN_USER: Final = "homeward"
+CONTEXT_LIMIT: Final = 4_096
+"""How many automations' runs, and called entities, are remembered."""
+
+CALL_SECONDS: Final = 30.0
+"""How long a service call explains a change of the entity that it named: slow locks take that long."""
+
+
+class Actors:
+    """Persons by their users, automations by the contexts of their runs, and what was asked of whom."""
+
+    def __init__(self) -> None:
+        self._own = ""
+        self._persons: dict[str, str] = {}
+        self._users: dict[str, str] = {}
+        self._runs: OrderedDict[str, str] = OrderedDict()
+        self._calls: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
+
+    def note_self(self, user: object) -> None:
+        """Whose token we use (`auth/current_user`). It is the guard, unless it is a person's."""
+        if isinstance(user, dict) and isinstance(user.get("id"), str):
+            shared = user["id"] in self._persons or user.get("is_owner") is True
+            named = str(user.get("name")).strip().lower() == OWN_USER
+            self._own = user["id"] if named or not shared else ""
+
+    def note_users(self, users: object) -> None:
+        """All users (`config/auth/list`), which an administrator's token may read."""
+        for user in users if isinstance(users, list) else []:
+            if isinstance(user, dict) and isinstance(user.get("id"), str) and not user.get("system_generated"):
+                name = clean_name(str(user.get("name") or ""))
+                if name is not None and len(self._users) < CONTEXT_LIMIT:
+                    self._users[user["id"]] = _person(name)
+
+    def note_person(self, device: str, attributes: Mapping[str, Any]) -> None:
+        """A person, named as its device, and the user that is hers."""
+        user = attributes.get("user_id")
+        if isinstance(user, str) and len(self._persons) < CONTEXT_LIMIT:
+            self._persons[user] = _person(device)
+
+    def note_automation(self, entity_id: str, attributes: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        """An automation's state: each run has a context of its own, in which all that it does happens."""
+        run = context.get("id")
+        if isinstance(run, str):
+            said = attributes.get("friendly_name")
+            name = (clean_name(said) if isinstance(said, str) else None) or entity_id.partition(".")[2]
+            _keep(self._runs, run, self.automation(name))
+
+    def note_call(self, event: Mapping[str, Any], at: float) -> None:
+        """A service was called (the event ``call_service``, which an administrator's token may read)."""
+        data, context = event.get("data"), event.get("context")
+        if not isinstance(data, dict) or not isinstance(context, dict):
+            return
+        asked = data.get("service_data")
+        named = asked.get("entity_id") if isinstance(asked, dict) else None
+        for entity_id in [named] if isinstance(named, str) else named if isinstance(named, list) else []:
+            if isinstance(entity_id, str):
+                _keep(self._calls, entity_id, (at, context))
+
+    @staticmethod
+    def automation(name: str) -> str:
+        return f"automation:{name}"[:128].rstrip()
+
+    def who(self, entity_id: str, context: Mapping[str, Any], updated: float) -> tuple[str | None, str | None]:
+        """The actor, if known, and the origin; both ``None`` where the device did it by itself."""
+        actor, origin = self._who(context)
+        if origin is None and entity_id in self._calls:
+            at, asked = self._calls[entity_id]
+            if 0 <= updated - at <= CALL_SECONDS:
+                return self._who(asked)
+        return actor, origin
+
+    def _who(self, context: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        run, parent, user = context.get("id"), context.get("parent_id"), context.get("user_id")
+        for each in (run, parent):
+            if isinstance(each, str) and each in self._runs:
+                return self._runs[each], ORIGIN
+        if isinstance(user, str):
+            return self.user(user), ORIGIN
+        return None, (ORIGIN if isinstance(parent, str) else None)
+
+    def user(self, user: str) -> str | None:
+        """The actor that a user is; ``None`` for one that belongs to no person, without a right to read its name."""
+        if user and user == self._own:
+            return "homeward"
+        return self._persons.get(user) or self._users.get(user)
+
+    def named(self, changed_by: object) -> tuple[str | None, str | None]:
+        """What a lock or an alarm panel says who worked it: a person that is known by that name, else an origin."""
+        name = clean_name(changed_by) if isinstance(changed_by, str) else None
+        if name is None:
+            return None, None
+        person = _person(name)
+        return (person, None) if person in (*self._persons.values(), *self._users.values()) else (None, name)
+
+
+def _person(name: str) -> str:
+    return f"person:{name.lower()}"[:128].rstrip()
+
+
+def _keep(entries: OrderedDict[str, T], key: str, value: T) -> None:
+    entries[key] = value
+    entries.move_to_end(key)
+    if len(entries) > CONTEXT_LIMIT:
+        entries.popitem(last=False)
