@@ -16,7 +16,14 @@ from tests.mosquitto import (
     certificates_fixture,  # noqa: F401 - a fixture
     mosquitto_fixture,  # noqa: F401 - a fixture
 )
-from tests.test_mqtt_source import SENSORS, Reader, delivery, press, unacknowledged
+from tests.test_mqtt_source import (
+    SENSORS,
+    Reader,
+    delivery,
+    press,
+    unacknowledged,
+    version,  # noqa: F401 - a fixture: every test is run in both versions of MQTT
+)
 
 from homeward.sources.mqtt import LostError, MqttSettings, MqttSource
 from homeward.sources.mqtt_connection import HELD_MESSAGES

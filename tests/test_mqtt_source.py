@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from homeward.core.event import Event
 from homeward.core.inputs import Health
 from homeward.sources.mqtt import LoginError, LostError, MqttError, MqttSettings, MqttSource, SubscriptionError
 from homeward.sources.mqtt_connection import HELD_MESSAGES
+from homeward.sources.mqtt_settings import Version
 from homeward.sources.topics import PAYLOAD_LIMIT, TopicRule
 
 RULES = [
@@ -36,6 +38,14 @@ RULES = [
     TopicRule(pattern="$SYS/broker/log/N", format="mosquitto_log"),
 ]
 SENSORS = RULES[:1]
+
+
+@pytest.fixture(autouse=True, params=[5, 311], ids=["5", "3.1.1"])
+def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Version:
+    """Every test is run in both versions of MQTT."""
+    speaking: Version = request.param
+    monkeypatch.setattr(Mosquitto, "settings", partialmethod(Mosquitto.settings, protocol=speaking))
+    return speaking
 
 
 class Reader:
@@ -217,7 +227,9 @@ async def test_a_retained_state_is_no_event(mosquitto: Mosquitto) -> None:
         assert await reader.actions(1) == ["closed"]
 
 
-async def test_a_message_of_ten_megabytes_is_counted_and_survived(mosquitto: Mosquitto) -> None:
+async def test_a_message_of_ten_megabytes_is_declined_or_counted_and_survived(
+    mosquitto: Mosquitto, version: Version
+) -> None:
     peer = mosquitto.peer()
     source = MqttSource(mosquitto.settings(), SENSORS)
     async with aclosing(Reader(source)) as reader:
@@ -226,7 +238,8 @@ async def test_a_message_of_ten_megabytes_is_counted_and_survived(mosquitto: Mos
         peer.publish("sensors/door", b"\xff" * PAYLOAD_LIMIT)
         peer.publish("sensors/door", press("bell"))
         assert await reader.actions(1) == ["bell"]
-    assert source.refused == {"payload too large": 1, "malformed": 1}
+    assert source.refused == ({"malformed": 1} if version == 5 else {"payload too large": 1, "malformed": 1})
+    assert await unacknowledged(mosquitto) == ["bell"], "the broker has forgotten what it may not send"
 
 
 async def test_messages_without_quality_of_service_are_events_that_need_no_acknowledgement(
@@ -316,3 +329,36 @@ async def test_a_new_client_on_the_broker_is_an_event(mosquitto: Mosquitto) -> N
     assert (come.device, come.action, come.origin) == ("broker", "client_connected", "never seen")
     assert come.attributes["username"] == "sensor"
     assert (gone.action, gone.origin) == ("client_disconnected", "never seen")
+
+
+async def test_a_broker_that_speaks_no_mqtt_5_is_spoken_to_in_3_1_1(tmp_path: Path) -> None:
+    """amqtt closes the connection of whoever comes with MQTT 5."""
+    box = pytest.importorskip("homeward.demo.broker", reason="amqtt, the demonstration's broker, is not installed")
+    rights = {"guard": {"read": ["sensors/#"], "write": ["homeward/#"]}}
+    async with box.broker_in_the_box(tmp_path, rights) as broker:
+        settings = replace(broker.settings("guard", "homeward"), protocol="auto")
+        source = MqttSource(settings, SENSORS)
+        for _ in range(2):
+            async with aclosing(Reader(source)) as reader:
+                await reader.up()
+            assert source._version == 311, "and the next time at once"
+        with pytest.raises(MqttError, match="does the broker speak MQTT 5"):
+            await Reader(MqttSource(replace(settings, protocol=5), SENSORS)).next()
+
+
+async def test_a_broker_that_speaks_mqtt_5_is_spoken_to_in_it(mosquitto: Mosquitto) -> None:
+    source = MqttSource(mosquitto.settings(protocol="auto"), SENSORS)
+    async with aclosing(Reader(source)) as reader:
+        await reader.up()
+    assert source._version == 5
+
+
+async def test_a_session_is_kept_when_the_version_changes(mosquitto: Mosquitto, version: Version) -> None:
+    peer = mosquitto.peer()
+    async with aclosing(Reader(MqttSource(mosquitto.settings(), SENSORS))) as reader:
+        await reader.up()
+    peer.publish("sensors/door", press("a"))
+    other: Version = 311 if version == 5 else 5
+    async with aclosing(Reader(MqttSource(mosquitto.settings(protocol=other), SENSORS))) as reader:
+        await reader.up()
+        assert await reader.actions(1) == ["a"]

@@ -20,15 +20,14 @@ from datetime import UTC, datetime
 from homeward.core.event import Event
 from homeward.core.inputs import Health
 from homeward.sources.acknowledgement import Ledger
-from homeward.sources.mqtt_connection import (
-    Connection,
+from homeward.sources.mqtt_connection import Connection, Message, Subscribed
+from homeward.sources.mqtt_settings import (
     LoginError,
     LostError,
-    Message,
     MqttError,
     MqttSettings,
-    Subscribed,
     SubscriptionError,
+    Version,
 )
 from homeward.sources.topics import Decoder, TopicRule
 
@@ -63,6 +62,7 @@ class MqttSource:
         self._decoder = Decoder(rules, last=last, known=known, own=own)
         self._ledger = Ledger(pending)
         self._connection: Connection | None = None
+        self._version: Version | None = None
         self._session = secrets.token_hex(6)
         self._count = 0
 
@@ -78,9 +78,9 @@ class MqttSource:
             MqttError: the broker cannot be reached or used, or the connection is lost. What was received before is
                 yielded first.
         """
-        connection = Connection(self._settings, f"homeward/{self._place}/status")
+        connection = await self._connect()
         try:
-            await self._begin(connection)
+            self._begin(connection)
             while True:
                 item = await connection.next()
                 if isinstance(item, Subscribed):
@@ -102,9 +102,16 @@ class MqttSource:
         self._acknowledge()
         return self._ledger.take_settled()
 
-    async def _begin(self, connection: Connection) -> None:
-        session_present = await connection.open()
-        self._ledger.connected(session_present=session_present)
+    async def _connect(self) -> Connection:
+        """In the version of MQTT that went well before, as long as it does."""
+        settled, self._version = self._version, None
+        versions = self._settings.versions if settled is None else (settled,)
+        connection = await Connection.opened(self._settings, f"homeward/{self._place}/status", versions=versions)
+        self._version = connection.version
+        return connection
+
+    def _begin(self, connection: Connection) -> None:
+        self._ledger.connected(session_present=connection.session_present)
         self._connection = connection
         connection.subscribe(self._decoder.filters)
 
