@@ -362,3 +362,12 @@ def test_targets_are_met_in_every_capture_or_missed() -> None:
     assert judged_targets((good, peer), (found(1.0, 2), peer))["benign_alarms"] is False
     assert judged_targets((good, found(0.995, 0)))["mean_auc"] is False
     assert set(judged_targets((calm, calm))) == {"benign_alarms"}
+
+
+def test_published_captures(data_folder: Path) -> None:
+    """On the real ones, where they are there: soon alarmed in every one, and ahead of the rule that knows all peers."""
+    real = run(data_folder, methods=["homeward", "never_seen"])
+    if real["targets"] is None or "mean_auc" not in real["targets"]:
+        pytest.skip("no labelled captures with attacks among the recordings")
+    assert real["targets"]["first_alarm_after_flows"]["met"]
+    assert real["targets"]["mean_auc"]["met"]
