@@ -365,7 +365,7 @@ def test_targets_are_met_in_every_capture_or_missed() -> None:
 
 
 def test_published_captures(data_folder: Path) -> None:
-    """On the real ones, where they are there: soon alarmed in every one, and ahead of the rule that knows all peers."""
+    """On the real ones: an alarm soon in every one, and ahead of the rule that knows all peers."""
     real = run(data_folder, methods=["homeward", "never_seen"])
     if real["targets"] is None or "mean_auc" not in real["targets"]:
         pytest.skip("no labelled captures with attacks among the recordings")
