@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from paho.mqtt.client import MQTTMessageInfo
+
 from homeward.dashboard.view import Watched, look
 from homeward.entities.messages import Topics, messages
 from homeward.entities.presses import Offers, Press, meant, read_press
@@ -28,11 +30,20 @@ CLIENT_SUFFIX: Final = "-entities"
 SAY_SECONDS: Final = 0.2
 """What changes within so many seconds is said once."""
 
+LOOK_SHARE: Final = 0.02
+"""How much of the time may go into looking at the guard, however much changes …"""
+
+SAY_LATEST: Final = 2.0
+"""… but what changes is said within so many seconds."""
+
 LOOK_SECONDS: Final = 60.0
 """How often is looked although nothing was told: an alarm may be a week old by now."""
 
 BIRTH_SECONDS: Final = 5.0
 """Everything is said anew to a Home Assistant that has started, but not more often than this."""
+
+CONFIRM_SECONDS: Final = 10.0
+"""How long the broker may take to confirm what it was told."""
 
 RETRY_FIRST, RETRY_LAST = 1.0, 60.0
 STEADY_SECONDS: Final = 60.0
@@ -109,19 +120,18 @@ class Entities:
     async def _show(self, link: _Link) -> None:
         while True:
             self._news.clear()
+            began = time.thread_time()
             view, engine = look(self._service), self._service.guard.engine
             self._offers.move(view, time.monotonic())
             said = messages(view, engine, self._topics, self._key)
-            await self._say(link, {topic: text for topic, text in said.items() if self._said.get(topic) != text})
-            await asyncio.sleep(SAY_SECONDS)
+            spent = time.thread_time() - began
+            news = {topic: text for topic, text in said.items() if self._said.get(topic) != text}
+            self._said |= news
+            await link.say(news)  # until the broker has it: what that is slow to take is not piled up here
+            await asyncio.sleep(min(max(SAY_SECONDS, spent / LOOK_SHARE), SAY_LATEST))
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._news.wait()
-
-    async def _say(self, link: _Link, news: Mapping[str, bytes]) -> None:
-        """Publish, and wait until the broker has it: what it is slow to take is not piled up here."""
-        self._said |= news
-        await link.publish(news.items())
 
     # What is pressed
 
@@ -165,11 +175,20 @@ class Entities:
 
 
 class _Link(Connection):
-    """A connection that publishes what is retained."""
+    """A connection that says what is to be retained, and waits until that is so."""
 
-    async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
+    async def say(self, messages: Mapping[str, bytes]) -> None:
         """Publish in order, and return when the broker has confirmed everything. Raises `MqttError`."""
-        said = [self._client.publish(topic, payload, qos=1, retain=True) for topic, payload in messages]
-        if said:
-            self._write()
-            await self._answer(lambda: all(one.is_published() for one in said), "what it was told")
+        said = [self.publish(topic, payload, retain=True) for topic, payload in messages.items()]
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                await self._until(lambda: _confirmed(said))
+        except TimeoutError:
+            raise MqttError(f"{self.where}: did not confirm what it was told in {CONFIRM_SECONDS:g} s") from None
+
+
+def _confirmed(said: Iterable[MQTTMessageInfo]) -> bool:
+    try:
+        return all(one.is_published() for one in said)
+    except (RuntimeError, ValueError):  # it could not even be sent: the connection is lost, and will say so
+        return False
