@@ -49,7 +49,7 @@ NEEDS_LIMIT: Final = 512
 """Needs in one file; a device that talks to more peers than that has no use for a list of them."""
 
 _INFO_LIMIT: Final = 60
-"""What ``systeminfo`` should take of a display, in characters (RFC 8520, 3.8)."""
+"""What ``systeminfo`` should take of a display, in characters (RFC 8520)."""
 
 _FROM, _TO = "fr", "to"
 
