@@ -107,6 +107,11 @@ def test_only_who_asks_from_outside_is_a_sign(flow: Flow, signs: set[str]) -> No
     assert signs_of(replace(QUIET, habit="which peer", action="flow"), event=event_of(flow)) == signs
 
 
+def test_a_flow_that_cannot_be_is_no_sign() -> None:
+    broken = replace(event_of(Flow("203.0.113.9", 80, "tcp", inbound=True)), attributes={"peer": "203.0.113.9"})
+    assert signs_of(QUIET, event=broken) == frozenset()
+
+
 @pytest.mark.parametrize(
     ("habit", "sent", "signs"),
     [("how heavy", 9_000, {"heavy sent"}), ("how heavy", 10, set()), ("when", 9_000, set())],

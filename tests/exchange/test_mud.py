@@ -302,6 +302,16 @@ def test_what_cannot_be_said_exactly_is_refused(need: Need) -> None:
         profile("x", [need], last_update=NOW)
 
 
+def test_what_has_no_name_has_no_profile() -> None:
+    with pytest.raises(MudError, match="name"):
+        profile("", [], last_update=NOW)
+
+
+def test_a_need_is_seen_on_one_day_at_least() -> None:
+    with pytest.raises(ValueError, match="one day"):
+        learned([], min_days=0)
+
+
 def test_a_device_that_talks_to_everybody_has_no_profile() -> None:
     with pytest.raises(MudError, match="too many"):
         profile("x", (Need("x.example", port, "tcp") for port in range(513)), last_update=NOW)

@@ -115,6 +115,15 @@ def test_the_drafts_name_for_the_lists_is_understood_too() -> None:
     assert read(json.dumps(file).encode())[1] == READ
 
 
+def test_an_echo_is_of_the_version_that_its_list_is_of() -> None:
+    file = other()
+    coming, leaving = file["ietf-access-control-list:acls"]["acl"]
+    leaving["aces"]["ace"][1]["matches"] = {"icmp": {"type": 128}}
+    coming["aces"]["ace"][1]["matches"] = {"icmp": {"type": 129}}
+    found = read(json.dumps(file).encode())[1]
+    assert [need for need in found if need.protocol == "icmp6"] == [Need("", 128, "icmp6")]
+
+
 def test_dhcp_is_asked_at_the_servers_end() -> None:
     file = other()
     entry = file["ietf-access-control-list:acls"]["acl"][1]["aces"]["ace"][1]
@@ -160,6 +169,14 @@ def spoiled() -> Iterator[tuple[str, Any]]:
     yield "a condition on a field", lambda file: matches(file, {"ipv6": {"protocol": 6, "dscp": 3}})
     yield "a condition on the link", lambda file: matches(file, {"eth": {"ethertype": "0x888e"}})
     yield "both versions", lambda file: matches(file, {"ipv4": tcp6, "ipv6": tcp6})
+    yield (
+        "both versions in a list of no type",
+        lambda file: (
+            file["ietf-access-control-list:acls"]["acl"][0].pop("type"),
+            matches(file, {"ipv4": tcp6, "ipv6": tcp6}),
+        ),
+    )
+    yield "icmp that is gre", lambda file: matches(file, {"ipv6": {"protocol": 47}, "icmp": {"type": 8}})
     yield "the other version", lambda file: matches(file, {"ipv4": tcp6})
     yield "two protocols", lambda file: matches(file, {"tcp": {}, "udp": {}})
     yield "a protocol that is another", lambda file: matches(file, {"ipv6": {"protocol": 17}, "tcp": {}})
