@@ -29,6 +29,7 @@ from homeward.sources.home_assistant_connection import (
     Told,
 )
 from homeward.sources.home_assistant_history import History
+from homeward.sources.home_assistant_home import ENTITY_LIMIT
 from homeward.sources.home_assistant_reading import SAME, Reading
 from homeward.sources.home_assistant_states import State, read_moment
 from homeward.sources.payloads import Refused
@@ -170,7 +171,8 @@ class HomeAssistantSource:
 
     async def _follow(
         self, connection: Connection, subscriptions: Mapping[int, str]
-    ) -> AsyncIterator[Event | Health]:
+    ) -> AsyncGenerator[Event | Health, None]:
+        """What happens from now on."""
         loop, stale = asyncio.get_running_loop(), False  # stale: the registries have changed since they were read
         read_at = loop.time()
         while True:
@@ -257,7 +259,9 @@ class HomeAssistantSource:
         for change in announced:
             if self._announced.get(change.device) != change.attributes:
                 yield self._reading.event(change, datetime.now(UTC))
-        self._announced = {change.device: change.attributes for change in announced}
+                self._announced[change.device] = change.attributes
+        if len(self._announced) > 2 * ENTITY_LIMIT:  # names that nobody has any more
+            self._announced = {change.device: change.attributes for change in announced}
 
     def _health(self, subject: str, *, up: bool, detail: str = "") -> Health:
         return Health(at=datetime.now(UTC), subject=subject, up=up, detail=detail)

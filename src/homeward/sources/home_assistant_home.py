@@ -115,6 +115,7 @@ class Home:
 
     def load(self, entities: object, devices: object, areas: object) -> None:
         """Take the lists of the three registries as they are now. What is no entry is passed over."""
+        before = self._entries.keys()
         self._entries = {
             entry["entity_id"]: entry for entry in _dicts(entities, "entity_id") if len(entry["entity_id"]) < 256
         }
@@ -125,6 +126,9 @@ class Home:
         for entity_id, entry in self._entries.items():
             if isinstance(entry.get("device_id"), str):
                 self._groups.setdefault(entry["device_id"], []).append(entity_id)
+        for gone in before - self._entries.keys():  # another entity id by now, or no more
+            self._about.pop(gone, None)
+            self._carried.pop(gone, None)
         self._found.clear()
         self._claims.clear()
         self.has_changed = True
@@ -140,12 +144,14 @@ class Home:
         """
         if entity_id.partition(".")[0] not in DOMAINS:
             return None
-        about = About.read(attributes)
-        if self._about.get(entity_id) != about:
+        about, before = About.read(attributes), self._about.get(entity_id)
+        if before != about:
             self._note(entity_id, about, attributes)
-        if entity_id not in self._found:
-            self._find(entity_id)
-        return self._found[entity_id]
+        found = self.recalled(entity_id)
+        if before is None and len(self._about) > ENTITY_LIMIT and (found is None or found.device not in self._known):
+            self.forget(entity_id)
+            raise OverflowError
+        return found
 
     def recalled(self, entity_id: str) -> Entity | None:
         """What an entity is that was asked for before."""
@@ -173,8 +179,6 @@ class Home:
         return {device: self._describe(entities) for device, entities in parts.items()}
 
     def _note(self, entity_id: str, about: About, attributes: Mapping[str, Any]) -> None:
-        if entity_id not in self._about and len(self._about) >= ENTITY_LIMIT and about.name not in self._known:
-            raise OverflowError
         self._about[entity_id] = about
         if entity_id.startswith("person."):
             trackers = attributes.get("device_trackers")
@@ -206,7 +210,9 @@ class Home:
         """The property's name within its device; empty if it tells nothing of the home."""
         entry, about = self._entries.get(entity_id, {}), self._about[entity_id]
         domain = entity_id.partition(".")[0]
-        if entry.get("entity_category") is not None or entry.get("disabled_by") is not None:
+        if entry.get("disabled_by") is not None:
+            return ""
+        if entry.get("entity_category") is not None and domain != "device_tracker":  # every tracker is "diagnostic"
             return ""
         device = self._devices.get(str(entry.get("device_id")), {})
         if device.get("manufacturer") == OWN_MAKER:
@@ -223,7 +229,8 @@ class Home:
             return ""
         if domain in ("binary_sensor", "sensor", "event"):
             own = _word(entry.get("original_name")) if device else ""
-            return (about.device_class if about.device_class != "enum" else "") or own.replace("/", " ") or domain
+            class_ = about.device_class if about.device_class != "enum" else ""
+            return (class_ or own or domain).replace("/", " ")
         return domain
 
     def _make(self, entity_id: str, property_: str, *, alone: bool) -> Entity | None:

@@ -37,9 +37,13 @@ class Reading:
         self._count = 0
 
     async def load(self, connection: Connection) -> None:
-        """Read the registries."""
+        """Read the registries. A device that has another name by now keeps its last states."""
         lists = [await connection.command(f"config/{each}_registry/list") for each in ("entity", "device", "area")]
+        before = {entity.key: entity for entity in self.home.entities()}
         self.home.load(*lists)
+        for entity in self.home.entities():
+            if entity.key in before:
+                self.decoder.rename(before[entity.key], entity)
 
     async def snapshot(self, connection: Connection) -> dict[str, State]:
         """All states as they are now, by entity id; and what follows from them about names and persons."""

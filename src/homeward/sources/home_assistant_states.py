@@ -196,6 +196,12 @@ class Decoder:
         happened = datetime.fromtimestamp(at, UTC)
         return [Change(device=RESIDENTS, action=now, happened=happened, attributes={"property": "presence"})]
 
+    def rename(self, before: Entity, now: Entity) -> None:
+        """The same entity under another device's name, or another property's: it keeps its last state."""
+        old, new = (f"{each.property_name}/{each.device}" for each in (before, now))
+        if old != new and old in self._last:
+            self._last.setdefault(new, self._last[old])
+
     @property
     def has_persons(self) -> bool:
         return bool(self._persons)
@@ -223,7 +229,7 @@ class Decoder:
 
     def _changed(self, entity: Entity, property_: _Property) -> bool:
         """Whether the property is known and now another; takes note of it."""
-        key = f"{property_.name}/{entity.device}"
+        key = f"{property_.name}/{entity.device}"  # as in topics.last_state
         now = property_.action if property_.value is None else repr(property_.value)
         before = self._last.get(key)
         if before == now or (property_.value is not None and _near(before, property_.value, property_.step)):
