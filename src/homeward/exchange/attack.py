@@ -124,8 +124,10 @@ TABLE: Final = (
     _row("unusual origin", _ACCOUNTS, "An account that may command is used from where its owner does not use it."),
     _row("silent", _BLOCKED, "What a device reports may be jammed, or cut off, on the way."),
     _row("blind", _VIEW, "While nothing arrives the guard, and its owner, cannot see what happens."),
-    _row("asked from outside", _PUBLIC, "What answers the internet can be attacked from there."),
     _row("asked from outside", _EXPOSED, "A device of the home should not be reached from the internet at all."),
+    _row(
+        "remote access from outside", _EXPOSED, "A device of the home should not be reached from the internet at all."
+    ),
     _row("remote access from outside", _REMOTE, "Who is let in at such a port commands the device from outside."),
     _row("heavy sent", _OTHERWISE, "More than usual leaves the home; it may be what should stay."),
     _row("heavy sent + beacon", _CHANNEL, "It leaves to a peer that the device keeps calling."),
