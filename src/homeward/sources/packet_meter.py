@@ -2,8 +2,8 @@
 
 It is a process of its own because what it does is the most dangerous thing in the house: a large dissector in C reads
 whatever strangers send. It alone needs the right to listen (CAP_NET_RAW). Started by root it becomes *nobody* and
-keeps that right only; it may use so much memory and no more; it ends when its parent is gone, when its interface goes
-down, and when nfstream's own process (which it starts, and which ends with it) dies.
+keeps that right only; it may use so much memory and no more; it ends when nobody reads it any more, when its
+interface goes down, and when nfstream's own process (which it starts, and which ends with it) dies.
 
 A line is one of three: a list (`Metered`: a flow), an object (counts of what was lost by reason; the first, empty,
 says that it listens), or a text (why it ends).
@@ -19,6 +19,7 @@ import io
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -35,6 +36,7 @@ MEMORY_LIMIT: Final = 768 << 20
 """Bytes of address space for each of the two processes. Under a flood of flows the rest is not seen, and counted."""
 
 WATCH_SECONDS: Final = 1.0
+OPENING_SECONDS: Final = 0.1
 REPORT_SECONDS: Final = 60
 
 NOBODY: Final = 65_534
@@ -118,7 +120,8 @@ def _read(out: int, interface: str | None, file: Path | None, idle: int, active:
             n_meters=1,
             performance_report=REPORT_SECONDS if interface else 0,
         )
-        _put(out, {})
+        if interface is None:
+            _put(out, {})
         for flow in streamer:
             _put(out, _metered(flow))
     except ValueError as error:
@@ -239,9 +242,13 @@ def _watch(out: int, interface: str | None) -> None:
 
     nfstream itself would wait for ever: it neither notices that its process died nor that its interface is gone.
     """
-    parent = os.getppid()
+    reader = select.poll()
+    reader.register(out, 0)  # tells of nothing but that the other end is gone
+    before = _listeners(interface) if interface else frozenset()
+    is_listening = interface is None
 
     def look(*_: object) -> None:
+        nonlocal is_listening
         why = None
         try:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -253,11 +260,23 @@ def _watch(out: int, interface: str | None) -> None:
             why = f"{interface}: the interface is down or gone"
         if why is not None:
             _put(out, why)
-        if why is not None or os.getppid() != parent:
+        elif interface is not None and not is_listening and _listeners(interface) - before:
+            is_listening = True
+            _put(out, {})
+            signal.setitimer(signal.ITIMER_REAL, WATCH_SECONDS, WATCH_SECONDS)
+        if why is not None or reader.poll(0):
             os._exit(1)
 
+    first = WATCH_SECONDS if is_listening else OPENING_SECONDS
     signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, WATCH_SECONDS, WATCH_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, first, first)
+
+
+def _listeners(interface: str) -> frozenset[str]:
+    """The packet sockets of this user on the interface, by inode (packet(7), proc(5))."""
+    mine = str(socket.if_nametoindex(interface)), "1", str(os.geteuid())  # of the columns Iface, R(unning) and User
+    rows = [line.split() for line in Path("/proc/net/packet").read_text("utf-8").splitlines()[1:]]
+    return frozenset(row[8] for row in rows if len(row) >= 9 and (row[4], row[5], row[7]) == mine)
 
 
 # -------------------------------------------------------------------------------------------------- least privilege

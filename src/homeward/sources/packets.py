@@ -240,6 +240,8 @@ class PacketsSource:
         )
         if self._was_asked(metered, orig, resp):
             if metered.server_name and received and application not in _NAMERS:
+                if self._neighbourhood.place(orig) == "house":
+                    self._neighbourhood.heard(orig, metered.src_mac)
                 self._neighbourhood.named(orig, resp, metered.server_name, answered=False)
             return self._neighbourhood.ends(orig, resp, flow, metered.src_mac, metered.dst_mac)
         flow = flow._replace(peer=orig, port=metered.src_port, sent=received, received=sent, state="OTH")
