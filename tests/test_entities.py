@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.dashboard.twin import TwinService, an_evening
@@ -294,10 +294,13 @@ class Onlooker:
         return self.state().get(name, {}).get("value")
 
 
-async def test_a_guard_is_shown_pressed_and_gone(mosquitto: Mosquitto, journal: Journal) -> None:
+@pytest.mark.parametrize("protocol", ["auto", 5])
+async def test_a_guard_is_shown_pressed_and_gone(
+    mosquitto: Mosquitto, journal: Journal, protocol: Literal["auto", 5]
+) -> None:
     seen, lamps = Onlooker(mosquitto.peer()), TwinResponder()
     service = Service(Guard(journal), SETTINGS, responders=[lamps], clock=Clock())
-    async with running(service), shown(service, mosquitto.settings()) as entities:
+    async with running(service), shown(service, mosquitto.settings(protocol=protocol)) as entities:
         await until(lambda: seen.online() == b"online")
         assert seen.value("state") == "learning"
         await service.submit(stranger())

@@ -30,6 +30,7 @@ from tests.service_twins import SETTINGS, Clock, TwinResponder, event, running, 
 from homeward.guard import Guard
 from homeward.journal import Journal
 from homeward.service import Service
+from homeward.sources.home_assistant_home import OWN_MAKER
 from homeward.sources.mqtt import MqttSettings
 
 GUARD, HOME_ASSISTANT = "the guard's password", "home assistant's password"
@@ -158,6 +159,7 @@ async def test_homeward_is_a_device_in_home_assistant_and_its_buttons_answer(
         devices = await asyncio.to_thread(home_assistant.command, "config/device_registry/list")
         (device,) = [one for one in devices if one["name"] == "Homeward"]
         assert device["identifiers"] == [["mqtt", "homeward_home"]]
+        assert device["manufacturer"] == OWN_MAKER, "or the guard would learn from itself"
         listed = await asyncio.to_thread(home_assistant.command, "config/entity_registry/list")
         assert len([one for one in listed if one["device_id"] == device["id"]]) == 9
 

@@ -95,7 +95,7 @@ class Entities:
 
     async def _present(self) -> None:
         """Over one connection. Raises `MqttError` when that is lost."""
-        link = _Link(self._settings, self._topics.online)
+        link = _Link(self._settings, self._topics.online, version=self._settings.versions[-1])
         tasks: list[asyncio.Task[None]] = []
         try:
             await link.open()

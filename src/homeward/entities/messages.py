@@ -19,6 +19,7 @@ import msgspec
 from homeward import __version__
 from homeward.dashboard.view import Engine, IncidentView, LeaseView, PageView
 from homeward.entities.presses import Says, answerable, new_press, undoable
+from homeward.sources.home_assistant_home import OWN_MAKER
 
 TEXT_LIMIT: Final = 255
 """The longest state that Home Assistant takes, in characters."""
@@ -244,7 +245,7 @@ def _entity(key: str, topics: Topics) -> dict[str, Any]:
         "device": {
             "identifiers": [topics.identifier],
             "name": "Homeward",
-            "manufacturer": "Homeward",
+            "manufacturer": OWN_MAKER,  # by it the source that reads Home Assistant leaves these entities out
             "model": f"guard of {topics.place}",
             "sw_version": __version__,
         },
