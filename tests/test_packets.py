@@ -24,6 +24,7 @@ from tests.captures import ACK, BEGIN, DEVICE, OTHER, PSH, ROUTER, SYN, conversa
 from homeward.core.event import Event
 from homeward.core.flow import Flow, read_flow
 from homeward.core.inputs import Health
+from homeward.sources.packet_meter import FLOW_LIMIT
 from homeward.sources.packets import PacketsError, PacketsSource
 
 pytest.importorskip("nfstream", reason="nfstream is not installed (homeward[packets])")
@@ -139,6 +140,17 @@ async def test_a_scan_is_a_handful_of_events(tmp_path: Path) -> None:
     assert len(found) <= 300
     assert sum(flow.count for _, flow in found) == len(ports)
     assert {flow.state for _, flow in found} == {"S0"}
+
+
+async def test_a_flood_of_flows_is_bounded_and_counted(tmp_path: Path) -> None:
+    more = 1_000
+    peers = (f"203.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(FLOW_LIMIT + more))
+    frames = (frame(HOME, peer, 6, tcp(40_000, 23, SYN)) for peer in peers)
+    source = PacketsSource(write_pcap(tmp_path / "one.pcap", frames, every=0.000_1))
+    flows = [read_flow(item) for item in await everything(source) if isinstance(item, Event)]
+    assert sum(flow.count for flow in flows if flow is not None) == FLOW_LIMIT
+    assert source.refused == {"too many flows": more}
+    assert len(flows) < 300
 
 
 async def test_of_other_peoples_networks_nothing_is_told(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ _DAY_MS: Final = 86_400_000
 
 _WORDS: Final[tuple[tuple[str, str], ...]] = (
     # the first line of which a word was said; guarded types stand first
-    ("lock", "lock locked unlock unlocked locking unlocking jammed"),
+    ("lock", "lock locked unlock unlocked not_fully_locked locking unlocking jammed"),
     ("alarm", "arm armed armed_home armed_away armed_night armed_vacation arming disarm disarmed triggered"),
     ("smoke", "smoke"),
     ("carbon_monoxide", "carbon_monoxide"),
@@ -53,6 +53,7 @@ _WORDS: Final[tuple[tuple[str, str], ...]] = (
     ("camera", "record recording streaming person person_start sound sound_start"),
     ("motion", "motion motion_start motion_detected"),
     ("leak", "leak wet water_start"),
+    ("sensor.vibration", "vibration"),
     ("vacuum", "cleaning docked returning"),
     ("mower", "mowing"),
     ("media_player", "playing buffering standby"),

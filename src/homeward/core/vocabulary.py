@@ -45,8 +45,8 @@ _TABLE: Final[Mapping[str, _Type]] = {
     "remote":              _Type("use",      "Generic Switch",         "on off pressed single double hold release"),
     "doorbell":            _Type("other",    "Doorbell",               "ring pressed motion"),
     # ways in
-    "lock":                _Type("actuator", "Door Lock",              "locked unlocked locking unlocking jammed "
-                                                                       "lock unlock open"),
+    "lock":                _Type("actuator", "Door Lock",              "locked unlocked not_fully_locked locking unlocking "
+                                                                       "jammed lock unlock open"),
     "garage_door":         _Type("entrance", "Closure",                "open closed opening closing stopped"),
     # what is switched or commanded
     "light":               _Type("actuator", "On/Off Light",           "on off"),
@@ -70,10 +70,10 @@ _TABLE: Final[Mapping[str, _Type]] = {
                                                                        "arming pending disarmed disarming triggered"),
     "siren":               _Type("actuator", "siren",                  "on off"),
     "medical":             _Type("other",    "binary_sensor",          "on off pressed reading"),
-    "smoke":               _Type("other",    "Smoke CO Alarm",         "on off"),
+    "smoke":               _Type("other",    "Smoke CO Alarm",         "smoke clear on off"),
     "carbon_monoxide":     _Type("other",    "Smoke CO Alarm",         "on off reading"),
     "gas":                 _Type("other",    "binary_sensor",          "on off reading"),
-    "leak":                _Type("other",    "Water Leak Detector",    "on off"),
+    "leak":                _Type("other",    "Water Leak Detector",    "wet dry on off"),
     # what measures
     "meter.power":         _Type("meter",    "Electrical Sensor",      "reading"),
     "meter.water":         _Type("meter",    "Flow Sensor",            "reading"),
@@ -82,7 +82,7 @@ _TABLE: Final[Mapping[str, _Type]] = {
     "sensor.humidity":     _Type("other",    "Humidity Sensor",        "reading"),
     "sensor.brightness":   _Type("other",    "Light Sensor",           "reading on off"),
     "sensor.air_quality":  _Type("other",    "Air Quality Sensor",     "reading"),
-    "sensor.vibration":    _Type("other",    "binary_sensor",          "on off"),
+    "sensor.vibration":    _Type("other",    "binary_sensor",          "vibration still on off"),
     # machines of the network
     "computer":            _Type("other",    "device_tracker",         "flow alert home away"),
     "printer":             _Type("other",    "device_tracker",         "flow alert printing idle stopped"),

@@ -24,6 +24,8 @@ import signal
 import socket
 import struct
 import sys
+import time
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -32,8 +34,11 @@ import msgspec
 LINE_LIMIT: Final = 4_096
 """The longest line in bytes: no more than a pipe takes in one piece (PIPE_BUF), so that lines never mix."""
 
+FLOW_LIMIT: Final = 32_768
+"""Flows at once (about 160 MB). Under a flood of them the packets of all others are counted and not looked at."""
+
 MEMORY_LIMIT: Final = 768 << 20
-"""Bytes of address space for each of the two processes. Under a flood of flows the rest is not seen, and counted."""
+"""Bytes of address space for each of the two processes, beyond which they end."""
 
 WATCH_SECONDS: Final = 1.0
 OPENING_SECONDS: Final = 0.1
@@ -109,6 +114,8 @@ def _read(out: int, interface: str | None, file: Path | None, idle: int, active:
     _give_up_rights(libc, keep=interface is not None)
     os.register_at_fork(after_in_child=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     sys.stdout = _Reports(out)
+    meter: Any = importlib.import_module("nfstream.meter")
+    meter.NFCache = _bounded(meter.NFCache, out)
     _watch(out, interface)
     try:
         streamer = NFStreamer(
@@ -142,6 +149,36 @@ def _nfstream() -> Any:
         raise _Ended(f"nfstream is not here ({error}); install homeward[packets]") from None
     nfstream.engine.create_engine()
     return nfstream.NFStreamer
+
+
+def _bounded(unbounded: type[OrderedDict[object, Any]], out: int) -> type[OrderedDict[object, Any]]:
+    """nfstream's table of flows, which has no limit of its own, with one."""
+
+    class Ignored:
+        def update(self, *_: object) -> None:
+            """What nfstream does with a packet of a flow that it has."""
+
+    class Bounded(unbounded):  # type: ignore[valid-type,misc] # nfstream has no types
+        ignored, told = 0, 0.0
+
+        def __getitem__(self, key: object) -> Any:
+            if len(self) < FLOW_LIMIT or key in self:
+                return super().__getitem__(key)
+            self.ignored += 1
+            if time.monotonic() - self.told >= WATCH_SECONDS:
+                self.tell()
+            return Ignored()
+
+        def __delitem__(self, key: object) -> None:
+            super().__delitem__(key)
+            if self.ignored:
+                self.tell()
+
+        def tell(self) -> None:
+            _put(out, {"too many flows": self.ignored})
+            self.ignored, self.told = 0, time.monotonic()
+
+    return Bounded
 
 
 def _metered(flow: Any) -> Metered:

@@ -45,7 +45,7 @@ PAUSE_SECONDS: Final = 1.0
 TIME_LIMIT: Final = 253_402_300_800_000
 """The end of the year 9999 in epoch milliseconds; no packet is of later."""
 
-_REASONS: Final = frozenset({"truncated", "no memory", "dropped by the kernel"})
+_REASONS: Final = frozenset({"truncated", "too many flows", "no memory", "dropped by the kernel"})
 _DHCP_ANSWER: Final = (67, 68)
 _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp", 132: "sctp"}
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}")
