@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Final
 
 from homeward.core.event import Event
@@ -71,8 +72,7 @@ class FlowEvents:
         for _ in iter(self._beforehand, False):
             await asyncio.sleep(0)
         yield self._health(detail)
-        missing_since: float | None = None
-        told_missing = False
+        missing_since, told_missing = inf, False
         while True:
             busy = self._step()
             while self._ready:
@@ -80,14 +80,12 @@ class FlowEvents:
             if busy:
                 await asyncio.sleep(0)
                 continue
-            if not self._follower.is_missing:
-                missing_since = None
-            elif missing_since is None:
-                missing_since = time.monotonic()
-            missing = missing_since is not None and time.monotonic() - missing_since > MISSING
-            if missing != told_missing:
-                told_missing = missing
-                yield self._health(f"{self._follower.path}: is missing" if missing else "", up=not missing)
+            now = time.monotonic()
+            missing_since = min(missing_since, now) if self._follower.is_missing else inf
+            if (now - missing_since > MISSING) != told_missing:
+                told_missing = not told_missing
+                detail = f"{self._follower.path}: is missing" if told_missing else ""
+                yield self._health(detail, up=not told_missing)
             await asyncio.sleep(POLL)
 
     def committed(self, deliveries: Sequence[str]) -> Sequence[str]:
@@ -96,17 +94,17 @@ class FlowEvents:
 
     def _begin(self) -> str:
         """Go on where an earlier process stopped; what to say where that is gone."""
-        mark, self._resume = self._resume, None
-        if mark is not None and self._follower.resume(mark):
+        mark = self._resume
+        if mark is None:
+            if not self._follower.is_open:
+                self._follower.open()
+            return ""
+        found = self._follower.resume(mark)
+        self._resume = None
+        if found:
             return ""
         self._bookmarks.resumed()
-        if not self._follower.is_open:
-            self._follower.open()
-        return (
-            ""
-            if mark is None
-            else f"{self._follower.path}: was rotated away while the guard was not running; its end is not seen"
-        )
+        return f"{self._follower.path}: was rotated away while the guard was not running; its end is not seen"
 
     def _step(self) -> bool:
         """Read some lines of each log; whether there were any, or anything to tell."""

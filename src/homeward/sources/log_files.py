@@ -99,7 +99,11 @@ class Follower:
     @property
     def is_missing(self) -> bool:
         """Whether the log is not where it should be, as it is for a moment while it is rotated."""
-        return not self.path.exists()
+        try:
+            self.path.stat()
+        except OSError:
+            return True
+        return False
 
     def resume(self, mark: Mark) -> bool:
         """Go on from a mark of an earlier process. Where its file is not there any more, from the beginning of the
@@ -203,7 +207,7 @@ class Follower:
             self._position, self._skipping = 0, False
 
     def _split(self, data: bytes) -> list[tuple[int, bytes]]:
-        if not self.file:
+        if not self.file and b"\n" in data:
             self._head = os.pread(self._descriptor, min(HEAD, self._position + len(data)), 0)
             self.file = _identity(self._status.st_ino, self._head)
         offset = self._position - len(self._partial)
@@ -287,7 +291,7 @@ class Bookmarks:
         """And at which minute."""
         self._told: dict[str, Mark] = {}
         self._passed: set[str] = set()
-        self._open: set[str] = set()
+        self._open: dict[str, None] = {}  # handed over, in order
         self._window = ""
         self._written: dict[str, str] = {}  # of that window: the last name of each kind that is on disk
         self._settled: dict[str, None] = {}
@@ -324,14 +328,16 @@ class Bookmarks:
     def name(self, begin: Mark, minute: int, key: str, mark: Mark) -> str:
         """The delivery of an event that is handed over now."""
         name = f"{begin.file}:{begin.offset}:{minute}:{mark.file}:{mark.offset}:{key}"
-        self._open.add(name)
+        self._open[name] = None
         return name
 
     def committed(self, deliveries: Sequence[str]) -> list[str]:
         """Take note of what is on disk; returns the names that are needed no more, each once."""
         for name in deliveries:
             if name in self._open:
-                self._open.discard(name)
+                while next(iter(self._open)) != name:  # the journal could not hold it, and never will
+                    del self._open[next(iter(self._open))]
+                del self._open[name]
                 self._write(name)
         settled = list(self._settled)
         self._settled.clear()

@@ -39,7 +39,7 @@ HOUSE: Final = (
 """What is a house's own wherever it is: RFC 1918, RFC 3927, RFC 4193, RFC 4291."""
 
 LEASE: Final = "lease"
-"""How the property of an ``announced`` event begins that tells which host name a hardware address goes by."""
+"""How the identity in an ``announced`` event begins that tells which host name a hardware address goes by."""
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,126}[a-z0-9_])?")
@@ -82,12 +82,12 @@ class Neighbourhood:
         self._devices: dict[str, str] = {}  # of addresses that have spoken
         self._macs: dict[str, str] = {}
         self._hosts: dict[str, str] = {}  # by hardware address
-        self._told: dict[str, str] = {}  # where each device was said to be
+        self._told: dict[str, dict[str, str]] = {}
         self._leases = 0
         self._news: list[News] = []
         self._peers: OrderedDict[str, OrderedDict[str, tuple[int, str]]] = OrderedDict()
-        for key in last or {}:
-            self._remember(key)
+        for key, state in (last or {}).items():
+            self._remember(key, state)
 
     def place(self, address: str) -> Place:
         """Whether an address is of the ``house``, of a ``group`` (broadcast, multicast), or ``outside``."""
@@ -135,11 +135,14 @@ class Neighbourhood:
             return
         if mac and (clean := _mac(mac)):
             self._macs[address] = clean
+        before = self._devices.get(address)
         name = self._devices[address] = self.device(address)
         where = self._macs.get(address, address)
-        if name not in self._told or (where != address and self._told[name] != where):
-            self._told[name] = where
-            self._news.append(News(name, {"address": where}))
+        if before == address != where:  # who knows it by its address learns that this is the same device
+            self._tell(before, address)
+        told = self._told.get(name)
+        if told is None or where not in (told["address"], address):
+            self._tell(name, address)
 
     def lease(self, address: str | None, mac: str, host_name: str | None) -> None:
         """The DHCP server gave an address to a hardware address, whose device calls itself ``host_name``.
@@ -158,13 +161,11 @@ class Neighbourhood:
             self.refused["too many devices"] += 1
             return
         self._macs[address] = clean
-        host = self._hosts.get(clean)
-        if host is not None and self.device(address) == host and self._leases < LEASE_LIMIT:
-            self._leases += 1
-            self._told[host] = clean
-            self._news.append(News(host, {"address": clean, "property": f"{LEASE} {address} {clean}"}))
         if address in self._devices:
             self.heard(address)
+        if self._hosts.get(clean) == self.device(address) and self._leases < LEASE_LIMIT:
+            self._leases += 1
+            self._tell(self.device(address), address)
 
     def device(self, address: str) -> str:
         """What an address of the house is called."""
@@ -241,10 +242,20 @@ class Neighbourhood:
         for address in [address for address in self._devices if self._macs.get(address) == mac]:
             self.heard(address)
 
-    def _remember(self, key: str) -> None:
+    def _tell(self, device: str, address: str) -> None:
+        mac = self._macs.get(address, "")
+        about = {"address": mac or address}
+        if mac and self._hosts.get(mac) == device:
+            about["identity"] = f"{LEASE} {address} {mac}"
+        if self._told.get(device) != about:
+            self._told[device] = about
+            self._news.append(News(device, about))
+
+    def _remember(self, key: str, state: str) -> None:
+        """Take up again what `topics.last_state` kept of an announcement."""
         about, _, name = key.partition("/")
-        words = about.split(" ")
-        if len(words) == 3 and words[0] == LEASE and _MAC.fullmatch(words[2]):
+        words = state.partition("\n")[0].split(" ")
+        if about == "announced" and len(words) == 3 and words[0] == LEASE and _MAC.fullmatch(words[2]):
             if words[2] not in self._hosts:
                 self._name_host(words[2], name)
             if self.place(words[1]) == "house" and len(self._macs) < DEVICE_LIMIT:

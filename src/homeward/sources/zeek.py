@@ -130,11 +130,14 @@ class ZeekSource:
                 busy = True
                 row = table.read(line)
                 if row is not None:
-                    try:
-                        note(row, table.set_separator)
-                    except FAULTS:
-                        self._counts["malformed"] += 1
+                    self._note(note, row, table.set_separator)
         return busy
+
+    def _note(self, note: Callable[[Row, str], None], row: Row, separator: str) -> None:
+        try:
+            note(row, separator)
+        except FAULTS:
+            self._counts["malformed"] += 1
 
     def _sightings(self, line: bytes) -> Sequence[Sighting]:
         row = self._conn.read(line)
