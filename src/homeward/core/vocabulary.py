@@ -45,8 +45,8 @@ _TABLE: Final[Mapping[str, _Type]] = {
     "remote":              _Type("use",      "Generic Switch",         "on off pressed single double hold release"),
     "doorbell":            _Type("other",    "Doorbell",               "ring pressed motion"),
     # ways in
-    "lock":                _Type("actuator", "Door Lock",              "locked unlocked not_fully_locked locking unlocking "
-                                                                       "jammed lock unlock open"),
+    "lock":                _Type("actuator", "Door Lock",              "locked unlocked not_fully_locked locking "
+                                                                       "unlocking jammed lock unlock open"),
     "garage_door":         _Type("entrance", "Closure",                "open closed opening closing stopped"),
     # what is switched or commanded
     "light":               _Type("actuator", "On/Off Light",           "on off"),
