@@ -396,4 +396,4 @@ def _ends_with_block(file: BinaryIO, size: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # nfstream leaves a thread behind that would wait for ever
