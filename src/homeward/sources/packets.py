@@ -19,6 +19,7 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,9 @@ SERVICE_LIMIT: Final = 4_096
 
 EPHEMERAL: Final = 32_768
 """Ports from here on are whoever asks's own (Linux; RFC 6335 says 49152): the other one is the service."""
+
+CHUNK: Final = 64 * 1024
+"""How many bytes are read at once; never more than twice as many are waiting."""
 
 PAUSE_SECONDS: Final = 1.0
 TIME_LIMIT: Final = 253_402_300_800_000
@@ -109,7 +113,7 @@ class PacketsSource:
     @property
     def refused(self) -> Counter[str]:
         """How many lines, packets, ends of flows, devices or names could not be used, by reason."""
-        return self._counts + self._neighbourhood.refused + self._merger.refused
+        return self._counts + self._neighbourhood.refused + self._merger.refused  # without those that are 0
 
     @property
     def merged(self) -> Counter[str]:
@@ -122,13 +126,20 @@ class PacketsSource:
         Raises:
             PacketsError: nothing can be read, or the process that reads packets ended.
         """
-        async with self._process() as lines:
-            while (line := await _line(lines)) is not None:
-                for item in self._read(line):
-                    yield item
+        rest = b""
+        async with self._process() as stream:
+            while (chunk := await _chunk(stream)) is not None:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    for item in self._read(line):
+                        yield item
+                if len(rest) > LINE_LIMIT:
+                    self._counts["malformed"] += 1
+                    rest = b""
                 if not self._merger.is_empty and time.monotonic() - self._opened >= WINDOW:
                     for event in self._closed():
                         yield event
+        self._counts["malformed"] += bool(rest)
         for event in self._closed():
             yield event
         if isinstance(self._capture, str):
@@ -143,7 +154,7 @@ class PacketsSource:
         """The lines of the process that reads packets; at the end it is gone, and its own processes with it."""
         if self._meter is not None:
             try:
-                lines, writer = await asyncio.open_unix_connection(self._meter, limit=LINE_LIMIT)
+                lines, writer = await asyncio.open_unix_connection(self._meter, limit=CHUNK)
             except OSError as error:
                 raise PacketsError(f"{self._meter}: nobody reads packets there ({error.strerror})") from None
             try:
@@ -162,7 +173,7 @@ class PacketsSource:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # it keeps nothing, and must not outlive the guard
-            while await process.stdout.read(LINE_LIMIT):
+            while await process.stdout.read(CHUNK):
                 pass
             await process.wait()
 
@@ -173,7 +184,7 @@ class PacketsSource:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                limit=LINE_LIMIT,
+                limit=CHUNK,
                 env={"PATH": os.environ.get("PATH", os.defpath)},  # the guard's secrets are none of its business
                 cwd="/",
                 start_new_session=True,
@@ -182,8 +193,7 @@ class PacketsSource:
             raise PacketsError(f"{self._command[0]}: cannot be started ({error.strerror})") from None
 
     def _read(self, line: bytes) -> Iterator[Event | Health]:
-        if not line:
-            return
+        """What a line of the process tells. Raises `PacketsError` where it says why it ends."""
         try:
             said = _LINE.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -220,7 +230,7 @@ class PacketsSource:
 
     def _ends(self, metered: Metered) -> list[tuple[str, Flow]]:
         """The devices that took part. Raises `ValueError` where the line says what cannot be."""
-        orig, resp = str(ip_address(metered.src)), str(ip_address(metered.dst))
+        orig, resp = _address(metered.src), _address(metered.dst)
         ports = metered.src_port, metered.dst_port
         times = metered.first_ms, metered.last_ms
         if min(*ports, *times) < 0 or max(ports) >= 65_536 or times[1] >= TIME_LIMIT or times[0] > times[1]:
@@ -292,10 +302,16 @@ class PacketsSource:
         )
 
 
-async def _line(lines: asyncio.StreamReader) -> bytes | None:
-    """The next line; an empty one when none came for a second, or one that is too long; ``None`` at the end."""
+async def _chunk(stream: asyncio.StreamReader) -> bytes | None:
+    """What comes next; nothing when nothing came for a second; ``None`` at the end."""
     try:
         async with asyncio.timeout(PAUSE_SECONDS):
-            return await lines.readline() or None
-    except (TimeoutError, ValueError):
+            return await stream.read(CHUNK) or None
+    except TimeoutError:
         return b""
+
+
+@lru_cache(16_384)
+def _address(text: str) -> str:
+    """An address in its one spelling. Raises `ValueError`."""
+    return str(ip_address(text))
