@@ -39,6 +39,9 @@ COMMIT_SECONDS: Final = 40.0
 SHORTEST_SECONDS: Final = 60.0
 """What is too much of one entity in so short a time is left out and counted."""
 
+MICROSECOND: Final = 1e-6
+"""The API cuts times to microseconds and the recorder does not: what the API told is up to one later there."""
+
 _WITH_ATTRIBUTES: Final = ("alarm_control_panel.", "event.", "lock.")
 """Whose attributes are needed: what rang, who unlocked. Those of climate and the like come in any case."""
 
@@ -109,8 +112,8 @@ class History:
         try:
             answer = await self._command(
                 "history/history_during_period",
-                start_time=_text(start),
-                end_time=_text(end + 1e-6),
+                start_time=_text(start + MICROSECOND),
+                end_time=_text(end + MICROSECOND),
                 entity_ids=list(entity_ids),
                 include_start_time_state=with_start,
                 significant_changes_only=False,
@@ -143,7 +146,7 @@ class History:
                 state = _state(entity_id, row, start)
                 if state is None:
                     self._refused["malformed"] += 1
-                elif state.updated <= end:
+                elif state.updated <= end + MICROSECOND:
                     states.append(state)
         return states
 
