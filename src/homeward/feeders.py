@@ -14,6 +14,7 @@ from typing import Final
 
 from homeward import __version__, inbox
 from homeward.clock import Clock, ClockWatch, GuardClock
+from homeward.core.blindness import DEVICE
 from homeward.core.effects import Action, Apply, Effect, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback, Health, Input
@@ -43,7 +44,7 @@ async def supervise(
         events = source.events()
         try:
             async for item in events:
-                if isinstance(item, Health):
+                if isinstance(item, Health) and not item.subject.startswith(DEVICE):
                     told = "" if item.up else item.detail
                     item = Health(at=item.at, subject=subject, up=item.up, detail=item.detail)
                 await receive(item)

@@ -17,8 +17,17 @@ SILENT_SUBJECTS: Final = frozenset({"guard", "clock"})
 """Blindness that is put on record without an interruption: it is over when it is told."""
 
 
-def note_health(item: Health, now: datetime, incidents: IncidentBook, leases: LeaseBook) -> list[Effect]:
-    """Open, join or close the incident of a failure; ask again at once for what failed while it lasted."""
+DEVICE: Final = "device:"
+"""Begins the subject of a device that its source says it cannot reach."""
+
+
+def note_health(
+    item: Health, now: datetime, incidents: IncidentBook, leases: LeaseBook, *, quietly: bool = False
+) -> list[Effect]:
+    """Open, join or close the incident of a failure; ask again at once for what failed while it lasted.
+
+    ``quietly`` puts it on record without an interruption: a lamp without power is no alarm.
+    """
     incident = incidents.find_open("blind", device=item.subject)
     if item.up:
         effects = leases.retry(now)
@@ -32,7 +41,7 @@ def note_health(item: Health, now: datetime, incidents: IncidentBook, leases: Le
         incident = incidents.open("blind", now, item.subject, leases.incidents())
     incident.habit, incident.reason = "blind", _words(item)
     news = incidents.join(incident, now)
-    if item.subject in SILENT_SUBJECTS:
+    if quietly or item.subject in SILENT_SUBJECTS:
         return [Record(at=now, kind="blind", subject=item.subject, detail=incident.reason)]
     return [incidents.alarm(incident, item.subject, now)] if news else []
 
@@ -50,5 +59,9 @@ def _within_the_hour(incidents: IncidentBook, subject: str, now: datetime) -> In
 
 def _words(item: Health) -> str:
     kind, _, name = item.subject.partition(":")
-    what = {"source": f"nothing is heard from {name}", "responder": f"{name} does not act"}.get(kind, item.subject)
+    what = {
+        "source": f"nothing is heard from {name}",
+        "responder": f"{name} does not act",
+        "device": f"{name} cannot be reached",
+    }.get(kind, item.subject)
     return f"blind: {what}: {item.detail[:DETAIL_LIMIT] or 'failed'}"

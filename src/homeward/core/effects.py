@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-IncidentKind = Literal["unusual", "rule", "silent", "blind"]
+IncidentKind = Literal["unusual", "rule", "silent", "blind", "network", "new"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,35 +7,36 @@ from copy import copy, deepcopy
 from datetime import datetime
 from typing import Final
 
-from homeward.core import explanation, rules
+from homeward.core import rules
+from homeward.core.arrival import ANNOUNCED
 from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.explanation import explain
 from homeward.core.behaviour.habits import HABITS
+from homeward.core.behaviour.observation import named
 from homeward.core.behaviour.past import DAY
 from homeward.core.behaviour.profile import HALF_LIFE, Observation, Profile
-from homeward.core.behaviour.reason import reason, silent_reason
-from homeward.core.behaviour.silence import Quiet
-from homeward.core.blindness import note_health
+from homeward.core.behaviour.reason import reason
+from homeward.core.blindness import DEVICE, note_health
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
-from homeward.core.effects import Effect, IncidentKind, Record
+from homeward.core.effects import Effect, Record
 from homeward.core.event import Event, is_name
+from homeward.core.flow import FLOW
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
-from homeward.core.readiness import Readiness, readiness
+from homeward.core.network import ALERT, NetworkWatch
+from homeward.core.readiness import Readiness, note_young, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.state import EngineState as EngineState  # what an engine is made of
-from homeward.core.vocabulary import DIAGNOSTIC, is_guarded
+from homeward.core.telling import Telling, guards, words_of
+from homeward.core.vocabulary import DIAGNOSTIC
 
 VISITS_SHARE: Final = 0.4
 SILENCE_SHARE: Final = 0.08
 """The budget's shares for unusual visits and for devices that fall silent. The rest is for what is not calibrated:
 the built-in rules, and what an incident says a second time when it reaches a guarded device."""
-
-YOUNG_MS: Final = 14 * DAY
-YOUNG_LIMIT: Final = 1_024
 
 
 class Engine:
@@ -87,6 +88,7 @@ class Engine:
         twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
         twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
         twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
+        twin.traffic, twin.arrivals, twin.twice = twin.traffic.fork(), twin.arrivals.fork(), twin.twice.fork()
         return Engine(twin)
 
     def readiness(self) -> Readiness:
@@ -131,7 +133,7 @@ class Engine:
 
     def _event(self, event: Event, at: int, effects: list[Effect]) -> bool:
         """Take an event in; whether it touched an incident (most do not)."""
-        state, profile = self.state, self._profile
+        state = self.state
         if not (is_name(event.device) and is_name(event.action)):
             self._count("refused_name")
             return False
@@ -141,16 +143,27 @@ class Engine:
         if event.action in DIAGNOSTIC:
             self._count("diagnostic")
             return False
-        device = self._devices.get(event.device) or Device(name=event.device)
+        device = self._device(event, at)
+        profile = self._profile
         if device.type == "residents":
             profile.note_presence(device, event.action, at)
             return False
+        if event.action in (FLOW, ALERT, ANNOUNCED):
+            return self._network_event(event, device, at, effects)
+        twin = state.twice.twin(event, at)
+        if twin is not None:
+            return self._told_twice(event, twin, device, effects)
         local = self._local(event, at)
         profile.pass_time(at)
         seen = profile.observe(
             event.device, event.action, at, local,
             person=_name(event.actor), origin=_name(event.origin), value=event.value,
         )  # fmt: skip
+        state.twice.note(event, seen, at)
+        state.arrivals.meet(event.device, at)
+        if event.device in state.arrivals.refused:
+            self._rule(("refused device", f"{event.device} {event.action}: you refused it"), device, seen, effects)
+            return True
         if not state.backfill and profile.is_newcomer(seen):
             return self._newcomer(event, device, seen, at, effects)
         assessed = profile.assess(seen)
@@ -168,7 +181,7 @@ class Engine:
             self._unusual(device, seen, assessed, effects)
         elif assessed.threshold is None:
             profile.learn(seen)
-            self._note_young(event, at)
+            note_young(state.profile.young, state.profile.first_at, event, at)
             return False
         elif assessed.notable is not None and assessed.score > assessed.notable:
             self._put_on_record(seen, assessed, effects)
@@ -180,15 +193,54 @@ class Engine:
             return False
         return True
 
+    def _device(self, event: Event, at: int) -> Device:
+        """The device as it was configured, said itself, or behaves."""
+        device = self._devices.get(event.device) or Device(name=event.device)
+        untold = device.type == "other" and event.device not in self._configured
+        if untold and self.state.arrivals.behave(event, at):
+            self._adopt(self.state.settings)
+            return self._devices[event.device]
+        return device
+
     def _newcomer(self, event: Event, device: Device, seen: Observation, at: int, effects: list[Effect]) -> bool:
-        """A device that was told as new here becomes known; only the built-in rules watch it."""
+        """A device that was told as new here becomes known; only the rules watch it."""
         self._profile.note_presence(device, event.action, at)
         self._hear(event, at, effects)
         broken = rules.judge(self.state.rules, event, device, at)
         if broken is not None:
             self._rule(broken, device, seen, effects)
+        else:
+            self._profile.learn(seen)
+        return broken is not None
+
+    def _network_event(self, event: Event, device: Device, at: int, effects: list[Effect]) -> bool:
+        """A flow, an alert or an announcement: no habit of the home, but what the network's watch is for."""
+        state, watch = self.state, self._network
+        if event.action == ALERT:
+            return not state.backfill and watch.alert(event, device, at, effects)
+        if event.action == ANNOUNCED and watch.announced(event, at, effects):
+            self._adopt(state.settings)
+        if state.backfill or event.device in state.profile.last or event.device in self._configured:
+            state.arrivals.meet(event.device, at)
+        elif watch.meet(event, at, self._day(), effects):
+            state.profile.newcomers[event.device] = at
+        if event.action == FLOW:
+            self._count(f"flow_{watch.flow(event, device, at, backfill=state.backfill, effects=effects)}")
+        return bool(effects)
+
+    def _told_twice(self, event: Event, twin: Observation, device: Device, effects: list[Effect]) -> bool:
+        """Another source tells the same: no second event, but it may know who did it, or through what."""
+        self._count("told_twice")
+        person, origin = twin.person or _name(event.actor), twin.origin or _name(event.origin)
+        if event.actor == "homeward" or (person, origin) == (twin.person, twin.origin):
+            return False
+        names = named(twin, person, origin)
+        assessed = self._profile.assess(names)
+        if assessed.unusual and not self.state.backfill:
+            self._unusual(device, names, assessed, effects)
             return True
-        self._profile.learn(seen)
+        if not assessed.held:
+            self._profile.learn(names)
         return False
 
     def _local(self, event: Event, at: int) -> int:
@@ -206,47 +258,25 @@ class Engine:
         """The number of the day: it begins at the zone's midnight, but no claim and no jump of a clock moves it."""
         return (self.state.at + self._clock.offset) // DAY
 
-    def _note_young(self, event: Event, at: int) -> None:
-        profile = self.state.profile
-        if profile.first_at is None or at - profile.first_at > YOUNG_MS:
-            return
-        name = f"{event.device} {event.action}"
-        if name in profile.young or len(profile.young) < YOUNG_LIMIT:
-            profile.young[name] = profile.young.get(name, 0) + 1
-
     def _unusual(self, device: Device, seen: Observation, assessed: Assessment, effects: list[Effect]) -> None:
         """An event above the owner's threshold: tell it once, hold it back, and answer in proportion."""
         now = moment(self.state.at)
         incident = self._unusual_incident(seen, now)
         if incident.answer is not None and self._incidents.is_news(incident, seen.device if seen.guarded else ""):
             incident.closed = now  # what interrupts now needs an answer of its own
-            incident = self._open("unusual", now, seen.device, seen.action)
+            incident = self._telling.open("unusual", now, seen.device, seen.action)
         self._describe(incident, seen, assessed)
         news = self._incidents.join(incident, now, seen.device if seen.guarded else "")
         effects += self._hold(seen, assessed.habit, incident)
         if news:
-            effects.append(self._incidents.alarm(incident, seen.device, now))
             above = assessed.score - (assessed.threshold or 0)
             evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
-            effects += self._proportion.answer(incident, evidence, _words(device), now)
+            effects += self._telling.interrupt(incident, seen.device, evidence, words_of(device), now)
 
     def _rule(self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect]) -> None:
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
-        incident = self._tell_rule(broken, device, seen.action, effects)
+        incident = self._telling.rule(broken, device, seen.action, moment(self.state.at), effects)
         effects += self._hold(seen, 0, incident)
-
-    def _tell_rule(self, broken: tuple[str, str], device: Device, action: str, effects: list[Effect]) -> Incident:
-        now = moment(self.state.at)
-        name, why = broken
-        incident = self._incidents.find_open("rule", name, device.name)
-        if incident is None:
-            incident = self._open("rule", now, device.name, action)
-            incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
-        if self._incidents.join(incident, now):
-            effects.append(self._incidents.alarm(incident, device.name, now))
-            evidence = Evidence(above=0, rule=True, guarded=is_guarded(device.type, device.role))
-            effects += self._proportion.answer(incident, evidence, {*_words(device), f"rule:{name}"}, now)
-        return incident
 
     def _enter(self, effects: list[Effect]) -> None:
         """An entrance opened while the alarm was armed, and nobody has disarmed it in time."""
@@ -258,7 +288,8 @@ class Engine:
             if self.state.backfill:
                 return
             broken = (rules.ARMED, f"{name} {action} while the alarm is armed, and nobody disarmed it")
-            self._tell_rule(broken, self._devices.get(name) or Device(name=name), action, effects)
+            device = self._devices.get(name) or Device(name=name)
+            self._telling.rule(broken, device, action, moment(self.state.at), effects)
 
     def _hear(self, event: Event, at: int, effects: list[Effect]) -> None:
         """A device spoke; others of its source may have been silent for too long."""
@@ -269,21 +300,8 @@ class Engine:
         away = profile.presence.residents not in {"", "home"}
         for quiet in silence.hear(profile.table, event.device, event.source, at, local, away=away):
             if not self.state.backfill:
-                self._silent(quiet, effects)
-
-    def _silent(self, quiet: Quiet, effects: list[Effect]) -> None:
-        """A silence to be told: devices that fall silent together are told once."""
-        now = moment(self.state.at)
-        incident = self._incidents.find_open("silent") or self._open("silent", now, quiet.device)
-        if quiet.excess >= incident.score:
-            incident.score, incident.device = quiet.excess, quiet.device
-            incident.habit, incident.reason = "silence", silent_reason(quiet, self.state.at)
-            incident.explanation = explanation.of_silence(incident.reason)
-        if self._incidents.join(incident, now):
-            effects.append(self._incidents.alarm(incident, quiet.device, now))
-            evidence = Evidence(above=0, rule=True, guarded=False)
-            effects += self._proportion.answer(incident, evidence, {"rule:silent"}, now)
-            self._deadline = self._find_deadline()
+                effects += self._telling.silence(quiet, moment(self.state.at))
+                self._deadline = self._find_deadline()
 
     def _put_on_record(self, seen: Observation, assessed: Assessment, effects: list[Effect]) -> None:
         """An event that is remarkable but below the owner's threshold: an entry on the page, and no more.
@@ -300,12 +318,7 @@ class Engine:
             self._profile.learn(seen)
 
     def _unusual_incident(self, seen: Observation, now: datetime) -> Incident:
-        return self._incidents.find_open("unusual") or self._open("unusual", now, seen.device, seen.action)
-
-    def _open(self, kind: IncidentKind, now: datetime, device: str, action: str = "") -> Incident:
-        incident = self._incidents.open(kind, now, device, self._leases.incidents())
-        incident.action = action
-        return incident
+        return self._incidents.find_open("unusual") or self._telling.open("unusual", now, seen.device, seen.action)
 
     def _describe(self, incident: Incident, seen: Observation, assessed: Assessment) -> None:
         """The strangest event is what the incident is about."""
@@ -343,7 +356,9 @@ class Engine:
             return [self._record("refused", item.incident, why)]
         incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"[:DETAIL_LIMIT]
         if item.answer == "no":
-            discarded = self._profile.discard(incident.id)
+            discarded = self._profile.discard(incident.id) + self.state.traffic.discard(incident.id)
+            if incident.kind == "new":
+                self.state.arrivals.admit(incident.device, "refuse", self.state.at)
             return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
         if incident.kind == "silent":
             self.state.silence.accept(incident.device)
@@ -351,7 +366,7 @@ class Engine:
             rules.disarm(self.state.rules)  # the panel's word was lost: one alarm an arming is enough
         if incident.kind == "unusual":
             self._profile.confirm_alarms(incident.alarms)
-        released = self._profile.release(incident.id, item.person)
+        released = self._profile.release(incident.id, item.person) + self.state.traffic.release(incident.id)
         effects: list[Effect] = [
             self._record("answered", incident.id, f"that was me: {released} observations learned")
         ]
@@ -379,21 +394,26 @@ class Engine:
                 state.backfill = item.command == "backfill_begin"
             case "confirm_young":
                 state.profile.young = {}
+            case "approve" | "restrict" | "refuse":
+                state.arrivals.admit(item.target, item.command, state.at)
         return []
 
     def _take_back(self, item: Change) -> list[Effect]:
-        now = moment(self.state.at)
-        everything = item.command == "stand_down"
-        chosen = [lease for lease in self._leases.open() if everything or lease.action.id == item.target]
-        if not chosen and not everything:
-            return [self._record("refused", item.target, "no such open lease")]
-        why = f"{item.person} took it back"
-        return [effect for lease in chosen for effect in self._leases.take_back(lease, now, why)]
+        target = None if item.command == "stand_down" else item.target
+        taken = self._leases.take_back_all(target, moment(self.state.at), f"{item.person} took it back")
+        return [self._record("refused", item.target, "no such open lease")] if taken is None else taken
 
     def _health(self, item: Health) -> list[Effect]:
         now = moment(self.state.at)
-        if item.offset_ms is not None:
-            self.state.offset = max(-LAST_MS, min(item.offset_ms, LAST_MS))
+        self.state.offset = max(
+            -LAST_MS, min(self.state.offset if item.offset_ms is None else item.offset_ms, LAST_MS)
+        )
+        if item.subject.startswith(DEVICE):
+            about = self._devices.get(item.subject.removeprefix(DEVICE))
+            if about is None:  # what nobody announced or configured is nobody's eye
+                return []
+            self.state.silence.reach(about.name, up=item.up)
+            return note_health(item, now, self._incidents, self._leases, quietly=not guards(about))
         return note_health(item, now, self._incidents, self._leases)
 
     # Time
@@ -420,12 +440,16 @@ class Engine:
         return min((one for one in moments if one is not None), default=None)
 
     def _adopt(self, settings: Settings) -> None:
-        self._devices = {device.name: device for device in settings.devices}
+        self._configured = {device.name: device for device in settings.devices}
+        self._devices = self.state.arrivals.devices(self._configured)
         self._clock = LocalClock(settings.timezone, settings.happened_delay_minutes)
         people = {person.name: person.budget * VISITS_SHARE for person in settings.people}
-        self._profile = Profile(self.state.profile, settings.devices, settings.budget * VISITS_SHARE, people)
+        devices, budget = tuple(self._devices.values()), settings.budget * VISITS_SHARE
+        self._profile = Profile(self.state.profile, devices, budget, people)
         self._leases = LeaseBook(self.state.leases)
-        self._proportion = Proportion(settings.responses, self._devices, self._leases)
+        proportion = Proportion(settings.responses, self._devices, self._leases)
+        self._telling = Telling(self._incidents, self._leases, proportion)
+        self._network = NetworkWatch(self.state.traffic, self.state.arrivals, self._telling, settings.budget)
 
     def _record(self, kind: str, subject: str, detail: str) -> Record:
         return Record(at=moment(self.state.at), kind=kind, subject=subject, detail=detail)
@@ -437,7 +461,3 @@ class Engine:
 def _name(name: str | None) -> str:
     """An actor or origin as a symbol; what names nothing is unknown."""
     return name if name is not None and is_name(name) else ""
-
-
-def _words(device: Device) -> set[str]:
-    return {device.name, device.type, device.role}

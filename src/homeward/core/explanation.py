@@ -46,7 +46,12 @@ _RULES: Final = {
     "entrance while armed": f"Disarmed within {ENTRY_DELAY_MS // 1000} seconds, it would have been no alarm.",
     "flood": f"At most {FLOOD_CHANGES} changes within a minute would have been no alarm.",
     "new client": "A client is told once: from now on it is known, also without an answer.",
+    "intrusion alert": "It is told once for each device. If it is mistaken, switch that signature off at its source.",
+    "refused device": "You refused this device. Approve it, and it is given time to become known.",
 }
+_NEWCOMER: Final = (
+    "Answer yes and it is one of yours, and is given a week to become known. Answer no and whatever it does is told."
+)
 _SILENT: Final = (
     "It ends when the device speaks again. If it is meant to be silent, answer yes: "
     "then only a longer silence is told."
@@ -57,6 +62,11 @@ _BLIND: Final = "Nothing makes it usual: it ends when sight comes back."
 def of_rule(name: str, why: str) -> Explanation:
     """Why a built-in rule was broken."""
     return Explanation(happened=sentence(why), rare=_RULE, remedy=_RULES.get(name, ""))
+
+
+def of_newcomer(who: str, wants: str) -> Explanation:
+    """Why a device that was never met is told, and what it is seen to want."""
+    return Explanation(happened=sentence(who), evidence=sentence(wants), remedy=_NEWCOMER)
 
 
 def of_silence(why: str) -> Explanation:

@@ -10,7 +10,10 @@ from homeward.core.event import Event
 from homeward.core.settings import Settings
 
 Answer = Literal["yes", "no"]
-Command = Literal["stand_down", "undo", "arm", "disarm", "backfill_begin", "backfill_end", "confirm_young"]
+Command = Literal[
+    "stand_down", "undo", "arm", "disarm", "backfill_begin", "backfill_end", "confirm_young", "approve", "restrict",
+    "refuse",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """New settings, or a command of the owner (``target`` is a lease's id for ``undo``)."""
+    """New settings, or a command of the owner (``target`` is a lease's id for ``undo``, a device's name for
+    ``approve``, ``restrict`` and ``refuse``)."""
 
     at: datetime
     version: str

@@ -136,6 +136,13 @@ class LeaseBook:
         """Withdraw a claim before its time; nothing when that is already under way."""
         return [self._revert(lease, now, why)] if lease.status in {"applying", "active"} else []
 
+    def take_back_all(self, target: str | None, now: datetime, why: str) -> list[Effect] | None:
+        """Withdraw the claim of this id, or every one where none is named; ``None`` if there is no such open one."""
+        chosen = [lease for lease in self.open() if target in {None, lease.action.id}]
+        if target is not None and not chosen:
+            return None
+        return [effect for lease in chosen for effect in self.take_back(lease, now, why)]
+
     def outcome(self, item: Outcome, now: datetime) -> list[Effect]:
         """Take note of what became of a step. An outcome of a step no longer asked for changes nothing."""
         lease = self.state.leases.get(item.action)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from homeward.core.event import Event
 from homeward.core.local_time import moment
+
+YOUNG_MS: Final = 14 * 86_400_000
+YOUNG_LIMIT: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,3 +32,10 @@ def readiness(days_to_go: int | None, ready_at: int | None, budget: float) -> Re
         return Readiness(ready=False, since=None, days_to_go=None, note="learning, nothing seen yet")
     note = f"learning, about {days_to_go} day{'' if days_to_go == 1 else 's'} to go"
     return Readiness(ready=False, since=None, days_to_go=days_to_go, note=note)
+
+
+def note_young(young: dict[str, int], first_at: int | None, event: Event, at: int) -> None:
+    """Count what was learned in the first 14 days, by device and action: it is shown once, to be confirmed."""
+    name = f"{event.device} {event.action}"
+    if first_at is not None and at - first_at <= YOUNG_MS and (name in young or len(young) < YOUNG_LIMIT):
+        young[name] = young.get(name, 0) + 1

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from homeward.core import rules
+from homeward.core.arrival import Arrivals
 from homeward.core.behaviour.explanation import Gathering
 from homeward.core.behaviour.profile import ProfileState
 from homeward.core.behaviour.silence import Silence
+from homeward.core.behaviour.traffic import Traffic
 from homeward.core.incident import IncidentState
 from homeward.core.lease import LeaseState
 from homeward.core.settings import Settings
+from homeward.core.twice import Twice
 
 
 @dataclass(slots=True)
@@ -25,6 +28,9 @@ class EngineState:
     profile: ProfileState = field(default_factory=ProfileState)
     silence: Silence = field(default_factory=Silence)
     gathering: Gathering = field(default_factory=Gathering)
+    traffic: Traffic = field(default_factory=Traffic)
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    twice: Twice = field(default_factory=Twice)
     rules: rules.RulesState = field(default_factory=rules.RulesState)
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)

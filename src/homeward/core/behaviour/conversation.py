@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.habits import KEY_BITS, LINE_CELLS, NEW, PARENT, PAUSES, name_key
@@ -34,7 +35,8 @@ def _line(length: int) -> tuple[tuple[tuple[int, int], ...], ...]:
 
 
 _CELLS: Final = {
-    SENT: _line(SIZES), RECEIVED: _line(SIZES), HOW_OFTEN: LINE_CELLS, HOW_REGULAR: _line(RUNS), HOW_BUSY: _line(CROWDS),
+    SENT: _line(SIZES), RECEIVED: _line(SIZES), HOW_OFTEN: LINE_CELLS, HOW_REGULAR: _line(RUNS),
+    HOW_BUSY: _line(CROWDS),
 }  # fmt: skip
 _ROOT: Final = tuple(LOG2[_ALPHABET[habit]] if habit in _ALPHABET else -1 for habit in range(len(NAMES)))
 _ONE_NEW: Final = ((NEW, WEIGHT),)
@@ -80,35 +82,23 @@ def _joined(first: int, second: int) -> int:
     return first ^ ((second << 7 & _MASK) | (second >> (KEY_BITS - 7)))
 
 
-class Keys:
-    """Keys of words, remembered: the same few peers and services come all day. At most 65,536, then it begins anew."""
-
-    LIMIT: Final = 65_536
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], int] = {}
-
-    def of(self, *words: str) -> int:
-        """The key of these words."""
-        key = self._known.get(words)
-        if key is None:
-            if len(self._known) >= self.LIMIT:
-                self._known.clear()
-            key = self._known[words] = name_key(*words)
-        return key
+@lru_cache(65_536)
+def key_of(*words: str) -> int:
+    """The key of these words, remembered: the same few peers and services come all day."""
+    return name_key(*words)
 
 
-def sighting(keys: Keys, device: str, flow: Flow, scope: str, at: int, pause: int, run: int, crowd: int) -> Sighting:
+def sighting(device: str, flow: Flow, scope: str, at: int, pause: int, run: int, crowd: int) -> Sighting:
     """A flow as it is counted.
 
     ``scope`` is where the peer is (see `traffic.scope_of`), ``pause`` the bucket of the time since this device last
     spoke so with this peer, ``run`` how often in a row that pause was the same, ``crowd`` how many flows the device
     had this way within a minute.
     """
-    way = keys.of("way", "in" if flow.inbound else "out", scope)
-    service = keys.of("service", str(flow.port), flow.protocol, "in" if flow.inbound else "out")
-    peer = keys.of("peer", flow.peer)
-    here = keys.of("device", device)
+    way = key_of("way", "in" if flow.inbound else "out", scope)
+    service = key_of("service", str(flow.port), flow.protocol, "in" if flow.inbound else "out")
+    peer = key_of("peer", flow.peer)
+    here = key_of("device", device)
     doing = _joined(here, service)
     symbols = (
         way,
@@ -118,7 +108,7 @@ def sighting(keys: Keys, device: str, flow: Flow, scope: str, at: int, pause: in
         min(flow.received.bit_length(), SIZES - 1),
         pause,
         run,
-        keys.of("state", flow.state),
+        key_of("state", flow.state),
         min(crowd.bit_length(), CROWDS - 1),
     )
     return Sighting(at, symbols, here, _joined(here, way), doing, _joined(doing, peer) ^ _FINE)

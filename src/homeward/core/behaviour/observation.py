@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from homeward.core.behaviour.habits import FIELDS, NEW, PARENT, PLANS, UNKNOWN, WHO, contexts
+from homeward.core.behaviour.habits import FIELDS, FROM_WHERE, NEW, PARENT, PLANS, UNKNOWN, WHO, contexts, name_key
 from homeward.core.behaviour.table import WEIGHT, Table, log2
 from homeward.core.vocabulary import GUARDED
 
@@ -66,6 +66,15 @@ def unnamed(seen: Observation) -> Observation:
     fields = tuple(0 if name == "person" else field for name, field in zip(FIELDS, seen.fields, strict=True))
     symbols = (*seen.symbols[:WHO], UNKNOWN, *seen.symbols[WHO + 1 :])
     return seen._replace(fields=fields, symbols=symbols, person="")
+
+
+def named(seen: Observation, person: str, origin: str) -> Observation:
+    """Who did what was observed, and through what, told after it: an observation that says nothing else."""
+    keys = {"person": name_key("name", person) if person else 0, "origin": name_key("name", origin) if origin else 0}
+    fields = tuple(keys.get(name, field) for name, field in zip(FIELDS, seen.fields, strict=True))
+    symbols = [UNKNOWN] * len(seen.symbols)
+    symbols[WHO], symbols[FROM_WHERE] = keys["person"] or UNKNOWN, keys["origin"] or UNKNOWN
+    return seen._replace(fields=fields, symbols=tuple(symbols), person=person, origin=origin)
 
 
 def surprise(table: Table, seen: Observation, contexts: Contexts) -> tuple[int, ...]:

@@ -51,6 +51,8 @@ class Heard:
     spoken_days: int = 0
     """On how many active days it spoke: a device is judged only while it does on most of them."""
     last_day: int = -1
+    unavailable: bool = False
+    """Whether its source says that it cannot reach it: then it is blind about it, and its silence tells nothing."""
 
     def is_regular(self, days: int) -> bool:
         """Whether it is known long enough, speaks on at least three of four days, and ten times on such a day: a
@@ -135,6 +137,12 @@ class Silence:
         if heard is not None:
             heard.record, heard.longest = max(heard.record, heard.bits), max(heard.longest, heard.quiet)
 
+    def reach(self, device: str, *, up: bool) -> None:
+        """The device's source says whether it can reach it."""
+        heard = self.devices.get(device)
+        if heard is not None:
+            heard.unavailable = not up
+
     def _end_slot(self, table: Table, at: int) -> list[Quiet]:
         found = []
         part = self.slot % SLOTS_A_DAY // 6
@@ -145,7 +153,7 @@ class Silence:
                     self._over(heard)
                 if len(speakers) > 1:
                     table.learn(_contexts(heard.key, part), ((SPOKE, WEIGHT),))
-            elif speakers:
+            elif speakers and not heard.unavailable:
                 heard.long = at - heard.spoke_at >= LEAST
                 if not self.away:
                     self._stays_silent(table, heard, part)

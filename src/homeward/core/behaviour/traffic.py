@@ -1,20 +1,20 @@
 """Traffic: what is usual for each device on the network, and when it no longer is.
 
-Every flow is judged by nine habits (see `conversation`), each by its own empirical tail among the device's past flows,
-which are *lived again* now and then: scored as if each had not been and came today. What they say falls into five
-parts: which way, which service, which peer, how it went, and its rhythm. The last two have three habits each that say
-the same thing in three ways, so each such part is as rare as its rarest habit. Their sum is the flow's score (Fisher,
-1925). If the parts were independent, a usual flow would score above `USUAL` once in 6,000; what flows of one device
-within half an hour score above that adds up (Page, 1954), and beyond `ENOUGH` it is unusual: one flow of 40 bits, which
-chance alone would bring once in 40 million, or several that are less so. As soon as a week of such half-hours was
-seen, they say what the owner's budget takes; `ENOUGH` stays the least.
+Every flow is judged by nine habits (see `conversation`), each by its own empirical tail among the device's past
+flows, which are *lived again* now and then: scored as if each had not been and came today. What they say falls into
+five parts: which way, which service, which peer, how it went, and its rhythm. The last two have three habits each
+that say the same thing in three ways, so each such part is as rare as its rarest habit. Their sum is the flow's score
+(Fisher, 1925). If the parts were independent, a usual flow would score above `USUAL` once in 6,000; what flows of one
+device within half an hour score above that adds up (Page, 1954), and beyond `ENOUGH` it is unusual: one flow of 40
+bits, which chance alone would bring once in 40 million, or several that are less so. As soon as a week of such
+half-hours was seen, they say what the owner's budget takes; `ENOUGH` stays the least.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour import conversation
@@ -31,7 +31,6 @@ from homeward.core.behaviour.conversation import (
     WHICH_PEER,
     WHICH_SERVICE,
     WHICH_WAY,
-    Keys,
     Sighting,
     sighting,
 )
@@ -54,8 +53,10 @@ VISIT: Final = 30 * 60_000
 
 YOUNG: Final = 64
 """So many flows of a device are learned before any is judged."""
-PAST: Final = 2048
-"""How many past flows of a device are kept to be lived again."""
+PAST: Final = 2_048
+PAST_ALL: Final = 65_536
+"""How many past flows of a device, and of all, are kept to be lived again."""
+PAST_LEAST: Final = 128
 LINES: Final = 1_024
 PEERS: Final = 512
 NEEDS: Final = 256
@@ -75,7 +76,8 @@ class Reading(NamedTuple):
     """What a flow comes to. ``bits`` and ``rarities`` by habit, ``score`` and ``evidence`` in Q8 bits.
 
     ``score`` is the flow's own and what its conversation was above usual within the last half-hour. ``evidence`` is
-    all of the device's within it, this flow included; ``unusual`` whether that is too much. ``held`` tells that the flow must not be learned yet. ``habit`` is the rarest: the reason.
+    all of the device's within it, this flow included; ``unusual`` whether that is too much. ``held`` tells that the
+    flow must not be learned yet. ``habit`` is the rarest: the reason.
     """
 
     seen: Sighting
@@ -114,13 +116,21 @@ class Line:
     """By direction: the running minute, flows in it, flows in the one before."""
     tails: list[Tail] = field(default_factory=lambda: [Tail() for _ in NAMES])
     scores: Tail = field(default_factory=Tail)
-    past: deque[Sighting] = field(default_factory=lambda: deque(maxlen=PAST))
-    strange: deque[tuple[int, int, int]] = field(default_factory=deque)
+    past: list[Sighting] = field(default_factory=list)
+    strange: list[tuple[int, int, int]] = field(default_factory=list)
     """When (ms), by how much (Q8), and in which conversation (key) flows of the last half-hour were above usual."""
     gathered: int = 0
     talks: dict[int, int] = field(default_factory=dict)
     """What the last half-hour's evidence adds up to (Q8), in all and by conversation."""
     needs: dict[Conversation, Need] = field(default_factory=dict)
+
+    def fork(self) -> Line:
+        """A copy that can go on by itself."""
+        twin = copy(self)
+        twin.last, twin.minutes, twin.talks = self.last.copy(), self.minutes.copy(), self.talks.copy()
+        twin.past, twin.strange = self.past.copy(), self.strange.copy()
+        twin.needs = {talk: copy(need) for talk, need in self.needs.items()}
+        return twin
 
     def note_strange(self, at: int, excess: int, talk: int) -> None:
         """One more flow above what is usual."""
@@ -136,7 +146,7 @@ class Line:
             self._forget_one()
 
     def _forget_one(self) -> None:
-        _, excess, talk = self.strange.popleft()
+        _, excess, talk = self.strange.pop(0)
         self.gathered -= excess
         left = self.talks[talk] - excess
         if left:
@@ -147,7 +157,7 @@ class Line:
 
 @dataclass(slots=True)
 class HeldFlow:
-    """A conversation that is not learned: some of its flows, the days it was seen on, and the incident it is part of."""
+    """A conversation that is not learned: some of its flows, the days it was on, and the incident it is part of."""
 
     at: int
     sample: list[Sighting]
@@ -171,30 +181,31 @@ def scope_of(peer: str) -> str:
     return "local" if peer.endswith((".local", ".home.arpa", ".lan")) or "." not in peer else "outside"
 
 
+@dataclass(slots=True)
 class Traffic:
-    """The network of one place. Times are in ms of the guard's clock; ``assess`` changes nothing.
+    """The network of one place, as plain values. Times are in ms of the guard's clock; ``assess`` changes nothing.
+
+    ``held`` is by device and conversation. ``visits`` count the highest evidence of half-hours; ``threshold`` is what
+    they say that the budget takes (Q8). ``highest`` is of the running half-hour, whose number is ``visit``.
 
     Memory is bounded: `LINES` devices (the one that was longest quiet goes), `PAST` flows, `PEERS` conversations and
     `NEEDS` of each, `HELD` held ones, a table of `TABLE` cells.
     """
 
-    def __init__(self) -> None:
-        self.table = Table(capacity=TABLE)
-        self.lines: dict[str, Line] = {}
-        self.held: dict[tuple[str, Conversation], HeldFlow] = {}
-        self.visits = Calibration()
-        self.threshold = ENOUGH
-        self._highest = 0
-        self._visit = 0
-        self._day = 0
-        self._keys = Keys()
-        self._nobody = Line()
+    table: Table = field(default_factory=lambda: Table(capacity=TABLE))
+    lines: dict[str, Line] = field(default_factory=dict)
+    held: dict[tuple[str, Conversation], HeldFlow] = field(default_factory=dict)
+    visits: Calibration = field(default_factory=Calibration)
+    threshold: int = ENOUGH
+    highest: int = 0
+    visit: int = 0
+    day: int = 0
 
     # What a flow comes to
 
     def assess(self, device: str, flow: Flow, at: int) -> Reading:
         """What a flow that comes at this moment comes to."""
-        line = self.lines.get(device, self._nobody)
+        line = self.lines.get(device) or Line()
         seen = self._see(line, device, flow, at)
         bits = conversation.surprise(self.table, seen, seen.contexts)
         if line.lived_at == 0:
@@ -215,9 +226,9 @@ class Traffic:
         if before is not None:
             pause = pause_bucket(max(0, at - before[0]))
             run = min(before[2] + 1, RUNS - 1) if abs(pause - before[1]) <= 1 else 0
-        minute, now, last = _minute(line, flow.inbound, at)
+        _, now, last = _minute(line, flow.inbound, at)
         crowd = now + flow.count + last * (60_000 - at % 60_000) // 60_000
-        return sighting(self._keys, device, flow, scope_of(flow.peer), at, pause, run, crowd)
+        return sighting(device, flow, scope_of(flow.peer), at, pause, run, crowd)
 
     # What comes of it
 
@@ -239,17 +250,17 @@ class Traffic:
         line.minutes[flow.inbound] = minute, now + flow.count, last
         if reading.evidence:
             line.note_strange(at, reading.evidence - line.gathered, reading.seen.with_peer)
-        self._highest = max(self._highest, reading.evidence)
+        self.highest = max(self.highest, reading.evidence)
 
     def learn(self, device: str, flow: Flow, seen: Sighting) -> None:
         """Count the flow: from now on it is a little more usual."""
         line = self.lines[device]
         conversation.learn(self.table, seen, seen.contexts)
-        line.past.append(seen)
+        self._remember(line, seen)
         line.flows += 1
         self._note_need(line, (flow.peer, flow.port, flow.protocol, flow.inbound), seen.at)
         n = line.flows
-        if (n >= YOUNG and n & (n - 1) == 0 and n <= PAST) or seen.at - line.lived_at >= DAY and n >= YOUNG:
+        if (n >= YOUNG and n & (n - 1) == 0 and n <= PAST) or (n >= YOUNG and seen.at - line.lived_at >= DAY):
             self.live_again(device)
 
     def hold(self, device: str, flow: Flow, seen: Sighting, incident: str = "") -> bool:
@@ -294,13 +305,19 @@ class Traffic:
             return
         for seen in kept.sample:
             conversation.learn(self.table, seen, seen.contexts)
-            line.past.append(seen)
+            self._remember(line, seen)
             self._note_need(line, talk, seen.at)
         line.strange.clear()
         line.talks.clear()
         line.gathered = 0
         if line.lived_at:
             self.live_again(device)
+
+    def _remember(self, line: Line, seen: Sighting) -> None:
+        line.past.append(seen)
+        limit = max(PAST_LEAST, min(PAST, PAST_ALL // len(self.lines)))
+        while len(line.past) > limit:
+            line.past.pop(0)
 
     def _note_need(self, line: Line, talk: Conversation, at: int) -> None:
         need = line.needs.get(talk)
@@ -340,15 +357,15 @@ class Traffic:
         """Half-hours and days pass, with what is then usual; ``per_week`` is the budget's share for the network."""
         self.table.epoch = at // half_life
         visit = at // VISIT
-        if visit == self._visit:
+        if visit == self.visit:
             return
-        if self._visit:
-            self.visits.add(self._highest)
-        self._visit, self._highest = visit, 0
+        if self.visit:
+            self.visits.add(self.highest)
+        self.visit, self.highest = visit, 0
         day = at // DAY
-        if day != self._day:
-            self.visits.add_day(1 if self._day else 0)
-            self._day = day
+        if day != self.day:
+            self.visits.add_day(1 if self.day else 0)
+            self.day = day
             self.visits.fade(at // half_life)
             measured = self.visits.threshold(per_week)
             self.threshold = ENOUGH if measured is None else max(ENOUGH, measured)
@@ -357,6 +374,17 @@ class Traffic:
     def _drop_old(self, at: int) -> None:
         for key in [key for key, kept in self.held.items() if at - kept.at > HELD_DAYS * DAY]:
             del self.held[key]
+
+    def fork(self) -> Traffic:
+        """A copy that can go on by itself; valid only as long as this one does not change."""
+        twin = copy(self)
+        twin.table = self.table.fork()
+        twin.lines = {name: line.fork() for name, line in self.lines.items()}
+        twin.held = {
+            key: replace(kept, sample=kept.sample.copy(), days=kept.days.copy()) for key, kept in self.held.items()
+        }
+        twin.visits = self.visits.fork()
+        return twin
 
     def needs(self, device: str) -> Iterator[tuple[Conversation, Need]]:
         """The conversations that the device was learned to have, the most frequent first."""
