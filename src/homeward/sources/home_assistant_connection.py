@@ -161,7 +161,7 @@ class Connection:
             raise HomeAssistantError(f"{settings.url}: cannot be reached ({_one_line(error)})") from None
         try:
             if not settings.encrypted:
-                _demand_private(settings.url, socket.remote_address)
+                demand_private(settings.url, socket.remote_address)
             version = await _authenticate(settings, socket)
         except BaseException:
             await socket.close()
@@ -269,7 +269,7 @@ async def _authenticate(settings: HomeAssistantSettings, socket: ClientConnectio
     return str(greeting["ha_version"])
 
 
-def _demand_private(url: str, peer: object) -> None:
+def demand_private(url: str, peer: object) -> None:
     """Raises `HomeAssistantError` unless the peer's address is this machine's or of a private network."""
     host = peer[0] if isinstance(peer, tuple) and peer else ""
     try:
