@@ -196,7 +196,7 @@ class HomeAssistant:
         """Another user, with a token that lives for a year."""
         groups = ["system-admin" if admin else "system-users"]
         user = self.command("config/auth/create", name=name, group_ids=groups)["user"]["id"]
-        login = {"username": name.lower(), "password": secrets.token_hex(12)}
+        login = {"username": f"{name.lower()}-{secrets.token_hex(4)}", "password": secrets.token_hex(12)}
         self.command("config/auth_provider/homeassistant/create", user_id=user, **login)
         asked = {"client_id": self._client_id, "handler": ["homeassistant", None], "redirect_uri": self._client_id}
         flow = self.post("/auth/login_flow", asked)["flow_id"]

@@ -30,7 +30,7 @@ Script = Callable[[ServerConnection], Awaitable[None]]
 @asynccontextmanager
 async def server(script: Script, *, trust: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A WebSocket server on a loopback port that follows a script; yields its address."""
-    async with serve(script, "127.0.0.1", 0, ssl=trust) as listening:
+    async with serve(script, "127.0.0.1", 0, ssl=trust, close_timeout=0.1) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         yield f"{'http' if trust is None else 'https'}://localhost:{port}"
 

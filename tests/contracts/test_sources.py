@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from tests.home_assistant import (
+    HomeAssistant,
+    home_assistant_fixture,  # noqa: F401 - a fixture
+)
 from tests.mosquitto import (
     DEADLINE,
     Mosquitto,
@@ -19,6 +23,7 @@ from tests.mosquitto import (
 from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.inputs import Health
 from homeward.sources import Source
+from homeward.sources.home_assistant import HomeAssistantSettings, HomeAssistantSource
 from homeward.sources.mqtt import MqttSource
 from homeward.sources.topics import TopicRule
 
@@ -42,15 +47,36 @@ def mqtt_subject(broker: Mosquitto) -> Subject:
     )
 
 
-@pytest.fixture(params=["mqtt"])
+def home_assistant_subject(server: HomeAssistant) -> Subject:
+    def happen(said: str) -> None:
+        about = {"device_class": "door", "friendly_name": "Contract"}
+        state = {"open": "on", "closed": "off"}[said]
+        server.post("/api/states/binary_sensor.contract", {"state": state, "attributes": about})
+
+    happen("closed")
+    token = server.add_user("Contract").token
+    return Subject(
+        source=HomeAssistantSource(HomeAssistantSettings(url=server.url, token=token)),
+        happen=happen,
+        fail=lambda: server.revoke(token),
+    )
+
+
+@pytest.fixture(params=["mqtt", "home_assistant"])
 def subject(request: pytest.FixtureRequest) -> Subject:
+    if request.param == "home_assistant":
+        return home_assistant_subject(request.getfixturevalue("home_assistant"))
     assert request.param == "mqtt"
     return mqtt_subject(request.getfixturevalue("mosquitto"))
 
 
 async def following(items: AsyncIterator[Event | Health]) -> Event | Health:
+    """The next item, but for what devices are: that is told whenever it is learned."""
     async with asyncio.timeout(DEADLINE):
-        return await anext(items)
+        while True:
+            item = await anext(items)
+            if not isinstance(item, Event) or item.action != "announced":
+                return item
 
 
 async def following_event(items: AsyncIterator[Event | Health]) -> Event:
