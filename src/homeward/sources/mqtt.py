@@ -1,25 +1,31 @@
-"""Events from an MQTT 3.1.1 broker: TLS, password, QoS 1, persistent session, acknowledgement after the commit.
+"""Events from an MQTT broker (5 or 3.1.1): TLS, password, QoS 1, persistent session, acknowledgement by the commit.
 
-The session outlives the connection (``clean_session=False`` and a stable client id), so that the broker keeps what
+The session outlives the connection (a stable client id, and no expiry), so that the broker keeps what
 was published while the guard was away. A message is acknowledged only when the journal has committed what it said.
 While the guard is there ``homeward/PLACE/status`` says ``online`` (retained); the broker, by the will it was given,
 says ``offline`` when the guard is gone.
 
+Devices that tell what they are (``presets``) are announced, and their topics read, as they are found: see
+`homeward.sources.discovery`.
+
 Two things only the broker can do. MQTT 3.1.1 cannot decline a large message before it is here (up to 256 MB are
-read and dropped): set the broker's own limit (Mosquitto's ``message_size_limit``). And Mosquitto with an
+read and dropped; MQTT 5 can): set the broker's own limit (Mosquitto's ``message_size_limit``). And Mosquitto with an
 ``acl_file`` grants every subscription and then withholds the messages: there a missing right looks like silence.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from homeward.core.event import Event
 from homeward.core.inputs import Health
-from homeward.sources.acknowledgement import Ledger
+from homeward.sources.acknowledgement import Ledger, Receipt
+from homeward.sources.discovery import PRESETS, Discovery, Preset
 from homeward.sources.mqtt_connection import Connection, Message, Subscribed
 from homeward.sources.mqtt_settings import (
     LoginError,
@@ -29,7 +35,13 @@ from homeward.sources.mqtt_settings import (
     SubscriptionError,
     Version,
 )
-from homeward.sources.topics import Decoder, TopicRule
+from homeward.sources.topics import Change, Decoder, TopicRule
+
+EARLY_LIMIT: Final = 4_096
+"""How many messages are kept that came before the devices they are of had told of themselves."""
+
+SETTLE_SECONDS: Final = 2.0
+"""How long after the subscription devices have told of themselves: what is retained comes at once."""
 
 __all__ = ["LoginError", "LostError", "MqttError", "MqttSettings", "MqttSource", "SubscriptionError"]
 
@@ -39,7 +51,8 @@ class MqttSource:
 
     ``last`` and ``pending`` come from the journal: the last states (`topics.last_state`) and the deliveries that were
     journaled and may come again. ``known`` names the configured devices, ``own`` the guard's own other connections
-    (see `Decoder`). Of a message's events the last one carries the delivery: when that is committed, all are.
+    (see `Decoder`); ``presets`` say in which dialects devices may tell of themselves. Of a message's events the last
+    one carries the delivery: when that is committed, all are.
     """
 
     def __init__(
@@ -53,13 +66,21 @@ class MqttSource:
         last: Mapping[str, str] | None = None,
         known: Iterable[str] = (),
         own: Collection[tuple[str, str]] = (),
+        presets: Collection[Preset] = (),
     ) -> None:
         if not place or any(sign in place for sign in "+#/"):
             raise ValueError(f"place {place!r}: it is a level of a topic, so it must be without '+', '#' and '/'")
         self.name = name
         self._place = place
         self._settings = settings
-        self._decoder = Decoder(rules, last=last, known=known, own=own)
+        dialects = [make() for name, make in PRESETS.items() if name in presets]
+        native = (rule for dialect in dialects for rule in dialect.rules if rule not in rules)
+        known = tuple(known)
+        self._decoder = Decoder((*rules, *native), last=last, known=known, own=own)
+        self._discovery = Discovery(dialects, self._decoder, known=known, refused=self._decoder.refused)
+        self._filters = tuple(dict.fromkeys((*self._decoder.filters, *self._discovery.filters)))
+        self._early: list[tuple[Message, Receipt]] = []
+        self._settles: float | None = None  # in the event loop's time; from then on who is unknown stays so
         self._ledger = Ledger(pending)
         self._connection: Connection | None = None
         self._version: Version | None = None
@@ -82,12 +103,19 @@ class MqttSource:
         try:
             self._begin(connection)
             while True:
-                item = await connection.next()
-                if isinstance(item, Subscribed):
-                    yield self._subscribed(connection, item.refused)
-                    continue
-                for event in self._receive(item):
-                    yield event
+                if connection.idle:
+                    for event in self._announced():
+                        yield event
+                item = await self._next(connection)
+                if isinstance(item, Message):
+                    for told in self._receive(item, connection):
+                        yield told
+                elif item is not None:
+                    for health in self._subscribed(connection, item):
+                        yield health
+                else:
+                    for told in self._catch_up(list(self._early)):
+                        yield told
         finally:
             self._connection = None
             await connection.close()
@@ -106,44 +134,94 @@ class MqttSource:
         """In the version of MQTT that went well before, as long as it does."""
         settled, self._version = self._version, None
         versions = self._settings.versions if settled is None else (settled,)
-        connection = await Connection.opened(self._settings, f"homeward/{self._place}/status", versions=versions)
+        connection = await Connection.opened(
+            self._settings, f"homeward/{self._place}/status", versions=versions, limit=self._discovery.limit
+        )
         self._version = connection.version
         return connection
 
     def _begin(self, connection: Connection) -> None:
         self._ledger.connected(session_present=connection.session_present)
         self._connection = connection
-        connection.subscribe(self._decoder.filters)
+        self._early.clear()  # not acknowledged, so they come again
+        self._settles = None
+        connection.subscribe(self._filters)
+        self._discovery.take_fresh()
+        if topics := self._discovery.topics:
+            connection.subscribe(topics)
 
-    def _subscribed(self, connection: Connection, refused: Sequence[str]) -> Health:
-        if refused:
-            detail = (
-                f"{connection.where}: subscription refused to {', '.join(refused)}; "
-                f"let the user {self._settings.username or '(none)'} read them in the broker's ACL"
-            )
-            if len(refused) == len(self._decoder.filters):
-                raise SubscriptionError(detail)
-            return self._health(up=False, detail=detail)
-        connection.tell(b"online")
-        return self._health(up=True)
+    async def _next(self, connection: Connection) -> Message | Subscribed | None:
+        """What came next; ``None`` when what came early need not wait any longer."""
+        try:
+            async with asyncio.timeout_at(self._settles if self._early else None):
+                return await connection.next()
+        except TimeoutError:
+            return None
+
+    def _subscribed(self, connection: Connection, answer: Subscribed) -> Iterator[Health]:
+        refused = answer.refused
+        if not set(answer.asked) <= set(self._filters):  # topics of devices that were found
+            if refused:
+                self.refused["subscription refused"] += len(refused)
+            return
+        self._settles = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        if not refused:
+            connection.tell(b"online")
+            yield self._health(up=True)
+            return
+        detail = (
+            f"{connection.where}: subscription refused to {', '.join(refused)}; "
+            f"let the user {self._settings.username or '(none)'} read them in the broker's ACL"
+        )
+        if len(refused) == len(self._filters):
+            raise SubscriptionError(detail)
+        yield self._health(up=False, detail=detail)
 
     def _health(self, *, up: bool, detail: str = "") -> Health:
         return Health(at=datetime.now(UTC), subject=f"source:{self.name}", up=up, detail=detail)
 
-    def _receive(self, message: Message) -> Iterator[Event]:
+    def _receive(self, message: Message, connection: Connection) -> Iterator[Event | Health]:
+        for device, up, detail in self._discovery.read(message.topic, message.payload):
+            yield Health(at=datetime.now(UTC), subject=f"device:{device}", up=up, detail=detail)
+        if fresh := self._discovery.take_fresh():
+            connection.subscribe(fresh)
+        if self._early:
+            yield from self._catch_up([one for one in self._early if self._decoder.reads(one[0].topic)])
         if message.qos == 0:
             yield from self._decode(message, None)
             return
-        name = message.name
-        receipt = self._ledger.received(message.mid, name, dup=message.dup)
-        if receipt is not None:
-            events = list(self._decode(message, name))
-            if events:
-                self._ledger.handed_over(receipt, name)
-                yield from events
-                return
-            receipt.ready = True
+        receipt = self._ledger.received(message.mid, message.name, dup=message.dup)
+        if receipt is None:
+            self._acknowledge()
+        elif self._is_early(message):
+            self._early.append((message, receipt))
+        else:
+            yield from self._hand_over(message, receipt)
+
+    def _is_early(self, message: Message) -> bool:
+        """Whether it may be of a device that is still to tell of itself: the session kept it while we were away."""
+        return (
+            (self._settles is None or asyncio.get_running_loop().time() < self._settles)
+            and bool(self._discovery.filters)
+            and len(self._early) < EARLY_LIMIT
+            and not self._decoder.reads(message.topic)
+            and not self._discovery.expects(message.topic)
+        )
+
+    def _catch_up(self, early: Sequence[tuple[Message, Receipt]]) -> Iterator[Event]:
+        for one in early:
+            self._early.remove(one)
+            yield from self._hand_over(*one)
+
+    def _hand_over(self, message: Message, receipt: Receipt) -> Iterator[Event]:
+        events = list(self._decode(message, message.name))
+        if any("delivery" in event.attributes for event in events):
+            self._ledger.handed_over(receipt, message.name)
+            yield from events
+            return
+        receipt.ready = True
         self._acknowledge()
+        yield from events
 
     def _acknowledge(self) -> None:
         connection = self._connection
@@ -151,22 +229,30 @@ class MqttSource:
             connection.acknowledge(self._ledger.due())
 
     def _decode(self, message: Message, delivery: str | None) -> Iterator[Event]:
+        if not self._decoder.reads(message.topic) and self._discovery.expects(message.topic):
+            return
         changes = self._decoder.decode(message.topic, message.payload, retained=message.retained)
+        if any(self._discovery.awaits(change.device) for change in changes):
+            yield from self._announced()  # what it is comes before what it did
         for number, change in enumerate(changes, 1):
-            about = dict(change.attributes)
-            if delivery is not None and number == len(changes):
-                about["delivery"] = delivery
-            self._count += 1
-            yield Event(
-                id=f"{self._session}-{self._count}",
-                source=self.name,
-                at=datetime.now(UTC),
-                happened=change.happened,
-                place=self._place,
-                device=change.device,
-                action=change.action,
-                actor=change.actor,
-                origin=change.origin,
-                value=change.value,
-                attributes=about,
-            )
+            yield self._event(change, delivery if number == len(changes) else None)
+
+    def _announced(self) -> Iterator[Event]:
+        """Not to be acknowledged: what devices tell of themselves is retained, or told again."""
+        return (self._event(change, None) for change in self._discovery.announcements())
+
+    def _event(self, change: Change, delivery: str | None) -> Event:
+        self._count += 1
+        return Event(
+            id=f"{self._session}-{self._count}",
+            source=self.name,
+            at=datetime.now(UTC),
+            happened=change.happened,
+            place=self._place,
+            device=change.device,
+            action=change.action,
+            actor=change.actor,
+            origin=change.origin,
+            value=change.value,
+            attributes=dict(change.attributes) | ({} if delivery is None else {"delivery": delivery}),
+        )

@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from homeward.sources.dialects import LIST_LIMIT
 from homeward.sources.mqtt_settings import LoginError, LostError, MqttError, MqttSettings, Version, VersionError
 from homeward.sources.topics import PAYLOAD_LIMIT
 
@@ -26,7 +27,7 @@ HELD_MESSAGES: Final = 1000
 HELD_BYTES: Final = 4 * 1024 * 1024
 """How much is read from the broker and not yet handled, at most; then reading stops until half of it is handled."""
 
-PACKET_LIMIT: Final = 4 * 1024 * 1024 + 4096
+PACKET_LIMIT: Final = LIST_LIMIT + 4096
 """The longest packet that an MQTT 5 broker may send, in bytes: a bridge's list of a few hundred devices fits."""
 
 UNACKNOWLEDGED: Final = 8_192

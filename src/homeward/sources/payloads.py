@@ -62,15 +62,27 @@ def read_text(payload: bytes) -> str:
 
 def read_json(payload: bytes) -> dict[str, Any]:
     """The payload as a JSON object, nested at most `NESTING_LIMIT` deep. Raises `Refused`."""
-    if _depth(payload) > NESTING_LIMIT:
-        raise Refused("malformed")
-    try:
-        said = msgspec.json.decode(payload)
-    except ValueError:  # msgspec's errors are ValueErrors; it refuses NaN and Infinity
-        raise Refused("malformed") from None
+    said = _decoded(payload)
     if not isinstance(said, dict):
         raise Refused("malformed")
     return said
+
+
+def read_list(payload: bytes) -> list[Any]:
+    """The payload as a JSON array, nested at most `NESTING_LIMIT` deep. Raises `Refused`."""
+    said = _decoded(payload)
+    if not isinstance(said, list):
+        raise Refused("malformed")
+    return said
+
+
+def _decoded(payload: bytes) -> Any:
+    if _depth(payload) > NESTING_LIMIT:
+        raise Refused("malformed")
+    try:
+        return msgspec.json.decode(payload)
+    except ValueError:  # msgspec's errors are ValueErrors; it refuses NaN and Infinity
+        raise Refused("malformed") from None
 
 
 def _depth(payload: bytes) -> int:

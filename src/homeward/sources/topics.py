@@ -11,7 +11,7 @@ import math
 import re
 import string
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -31,8 +31,15 @@ DEVICE_LIMIT: Final = 16_384
 REASONS: Final = (
     "payload too large", "unknown topic", "device name", "too many devices", "malformed", "unknown value",
     "action name", "not a number", "not finite", "bad time",
+    "template", "component", "topic", "too many topics", "too many changes", "subscription refused",
 )  # fmt: skip
-"""Everything that `Decoder.refused` can count."""
+"""Everything that `Decoder.refused` can count; the last line is of discovery (`homeward.sources.discovery`)."""
+
+ANNOUNCED: Final = "announced"
+"""The action of an event in which a device tells what it is."""
+
+Unfold = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Finds a rule's properties in a JSON object where they do not stand at its top."""
 
 _LINE_LIMIT = 4096
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -55,7 +62,7 @@ class TopicRule:
     ``text``); ``mosquitto_log`` (`$SYS/broker/log/N`) has none and names the client as the origin. ``steps`` is the
     least change of a ``value`` that counts, in its own unit. ``happened`` names the property that tells when it
     happened (ISO 8601 with an offset, or epoch seconds or milliseconds). ``ignore`` lists topic filters that are no
-    events and not unknown either.
+    events and not unknown either. ``unfold`` finds the properties in a JSON object that has them elsewhere.
 
     Raises:
         ValueError: the rule cannot work; the message says what to change.
@@ -68,6 +75,7 @@ class TopicRule:
     happened: str = ""
     steps: Mapping[str, float] = field(default_factory=dict)
     ignore: tuple[str, ...] = ()
+    unfold: Unfold | None = None
 
     def __post_init__(self) -> None:
         wrong = self._fault()
@@ -149,12 +157,20 @@ class Change:
 def last_state(event: Event) -> tuple[str, str] | None:
     """The key and the state that `Decoder` compares the next message with, or ``None`` for what is no state.
 
-    Journaled with the event, and given back as ``last`` after a restart.
+    Journaled with the event, and given back as ``last`` after a restart. What a device told of itself is one too:
+    said again it is no news, and nobody else gets its name.
     """
+    if event.action == ANNOUNCED:
+        return f"{ANNOUNCED}/{event.device}", announced_state(event.attributes)
     name = event.attributes.get("property")
     if name is None or "moment" in event.attributes:
         return None
     return f"{name}/{event.device}", event.action if event.value is None else repr(event.value)
+
+
+def announced_state(about: Mapping[str, str]) -> str:
+    """What a device told of itself, in one line: first its identity, then the rest."""
+    return "\n".join(about.get(key, "") for key in ("identity", "type", "room", "maker", "model", "address"))
 
 
 def matches(filter_: str, topic: str) -> bool:
@@ -191,10 +207,50 @@ class Decoder:
         self.filters: tuple[str, ...] = tuple(dict.fromkeys(rule.filter for rule in rules))
         """What to subscribe to."""
         self._rules = [(rule, rule.pattern.split("/"), rule.meanings, rule.template) for rule in rules]
+        self._learned: dict[str, TopicRule] = {}
+        self._apart: frozenset[str] = frozenset()
         self._own = frozenset(own)
         self._last: dict[str, str] = dict(last or {})
-        self._known = frozenset(known)
+        self._known = set(known)
+        self._heard = {key.partition("/")[2] for key in self._last} & self._known
         self._devices = {key.partition("/")[2] for key in self._last} - self._known
+
+    def learn(self, rule: TopicRule) -> None:
+        """Read one more topic: a rule of discovery, whose pattern is a topic. The rules from the start go before it.
+
+        It replaces the one it learned for that topic before. How many there are is for the caller to limit.
+        """
+        self._learned[rule.pattern] = rule
+
+    def accept(self, device: str) -> None:
+        """Hear this device however many others there are. How many of these there are is for the caller to limit."""
+        self._known.add(device)
+
+    def unlearn(self, topic: str) -> None:
+        """Read a topic that was learned no more."""
+        self._learned.pop(topic, None)
+
+    def set_apart(self, topics: Collection[str]) -> None:
+        """Topics that are no device's although a rule matches them, unless that device is configured or accepted."""
+        self._apart = frozenset(topics)
+
+    def reads(self, topic: str) -> bool:
+        """Whether a rule, from the start or learned, decides what this topic says."""
+        return topic in self._learned or self.knows(topic)
+
+    def knows(self, topic: str) -> bool:
+        """Whether a rule from the start decides what this topic says."""
+        levels = topic.split("/")
+        return any(_capture(pattern, levels) is not None for _, pattern, _, _ in self._rules)
+
+    @property
+    def last(self) -> Mapping[str, str]:
+        """The last state of every property (see `last_state`)."""
+        return self._last
+
+    def is_new(self, device: str) -> bool:
+        """Whether no message has told of this device, neither now nor in an earlier process."""
+        return device not in self._devices and device not in self._heard
 
     def decode(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Change]:
         """The changes that a message tells of, in the order of the rule's properties. Never raises."""
@@ -215,11 +271,15 @@ class Decoder:
         room = clean_name(captured["room"]) if "room" in captured else ""
         if device is None or room is None:
             raise Refused("device name")
+        if topic in self._apart and device not in self._known:
+            return []
         if rule.format == "mosquitto_log":
             return [] if retained else self._log_line(device, read_text(payload))
         said: Any = (
             read_json(payload) if rule.format == "json" else {next(iter(meanings)): read_text(payload).strip()}
         )
+        if rule.unfold is not None:
+            said = rule.unfold(said)
         happened = self._happened(said.get(rule.happened)) if rule.happened else None
         changes = []
         for name, meaning in meanings.items():
@@ -240,6 +300,8 @@ class Decoder:
             captured = _capture(pattern, levels)
             if captured is not None:
                 return rule, meanings, template, captured
+        if (learned := self._learned.get(topic)) is not None:
+            return learned, learned.meanings, learned.template, {}
         raise Refused("unknown topic")
 
     def _changed(
@@ -259,7 +321,10 @@ class Decoder:
         return not retained
 
     def _admit(self, device: str) -> None:
-        if device in self._devices or device in self._known:
+        if device in self._known:
+            self._heard.add(device)
+            return
+        if device in self._devices:
             return
         if len(self._devices) >= DEVICE_LIMIT:
             raise Refused("too many devices")
@@ -336,14 +401,22 @@ ZIGBEE2MQTT: Final[Mapping[str, Meaning]] = {
     "contact": {"true": "closed", "false": "open"},
     "occupancy": _ON_OFF,
     "presence": _ON_OFF,
+    **{
+        f"state_{end}": {"ON": "on", "OFF": "off"}
+        for end in ("left", "right", "center", "top", "bottom", *(f"l{number}" for number in range(1, 9)))
+    },
+    "system_mode": "text",
     # A lock says LOCK here and, more exactly, in lock_state.
     "state": {
         "ON": "on", "OFF": "off", "OPEN": "open", "CLOSE": "closed", "CLOSED": "closed", "STOP": "stopped",
         "LOCK": "", "UNLOCK": "",
     },
     "lock_state": {"locked": "locked", "unlocked": "unlocked", "not_fully_locked": "not_fully_locked"},
+    "garage_door_contact": {"true": "closed", "false": "open"},
     "water_leak": {"true": "wet", "false": "dry"},
     "smoke": {"true": "smoke", "false": "clear"},
+    "carbon_monoxide": _ON_OFF,
+    "gas": _ON_OFF,
     "vibration": {"true": "vibration", "false": "still"},
     "action": "moment",
     "temperature": "value",
@@ -354,12 +427,15 @@ ZIGBEE2MQTT: Final[Mapping[str, Meaning]] = {
 """The properties of Zigbee2MQTT's JSON states that say something about habits (https://www.zigbee2mqtt.io)."""
 
 
+ZIGBEE2MQTT_STEPS: Final = {"temperature": 0.5, "humidity": 2.0, "illuminance": 50.0, "power": 5.0}
+
+
 def zigbee2mqtt(base: str = "zigbee2mqtt") -> TopicRule:
     """The rule for Zigbee2MQTT's states below the topic ``base``, its own ``bridge`` topics left out."""
     return TopicRule(
         pattern=f"{base}/{{device}}",
         properties=ZIGBEE2MQTT,
         happened="last_seen",
-        steps={"temperature": 0.5, "humidity": 2.0, "illuminance": 50.0, "power": 5.0},
+        steps=ZIGBEE2MQTT_STEPS,
         ignore=(f"{base}/bridge", f"{base}/bridge/#"),
     )

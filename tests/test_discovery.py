@@ -1,0 +1,609 @@
+"""Devices that tell what they are: what of it is believed, under which name each goes, and what a flood can do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.mosquitto import (
+    DEADLINE,
+    Mosquitto,
+    certificates_fixture,  # noqa: F401 - a fixture
+    mosquitto_fixture,  # noqa: F401 - a fixture
+    wait_until,
+)
+from tests.test_dialect_tasmota import CONFIG
+from tests.test_dialect_zigbee2mqtt import device
+from tests.test_mqtt_source import Reader, delivery
+
+from homeward.core.event import Event
+from homeward.core.inputs import Health
+from homeward.sources.discovery import CHANGE_LIMIT, FOUND_LIMIT, PRESETS, TOPIC_LIMIT, Discovery, Preset
+from homeward.sources.mqtt import MqttSource
+from homeward.sources.payloads import clean_name
+from homeward.sources.topics import REASONS, Change, Decoder, TopicRule, last_state
+
+ALL: tuple[Preset, ...] = tuple(PRESETS)
+STATES = ("0x00158d0000000001", "0x00158d0000000002")
+
+
+class Home:
+    """Messages in; announcements, events and what can be heard out: as the source does it, without a broker."""
+
+    def __init__(
+        self,
+        presets: Iterable[Preset] = ALL,
+        *,
+        known: Iterable[str] = (),
+        rules: Iterable[TopicRule] = (),
+        last: dict[str, str] | None = None,
+    ) -> None:
+        dialects = [PRESETS[name]() for name in presets]
+        own = [rule for dialect in dialects for rule in dialect.rules]
+        self.known = tuple(known)
+        self.decoder = Decoder((*rules, *own), known=self.known, last=last)
+        self.discovery = Discovery(dialects, self.decoder, known=self.known, refused=self.decoder.refused)
+        self.told: list[Change] = []
+        self.states: dict[str, str] = dict(last or {})
+
+    def says(self, topic: str, payload: object, *, retained: bool = False) -> list[Change]:
+        """The states that change. A text is sent as it is."""
+        raw = payload if isinstance(payload, bytes) else str(payload).encode()
+        if not isinstance(payload, (str, bytes)):
+            raw = json.dumps(payload).encode()
+        self.heard = [(one.device, one.up) for one in self.discovery.read(topic, raw)]
+        changes = []
+        if self.decoder.reads(topic) or not self.discovery.expects(topic):
+            changes = self.decoder.decode(topic, raw, retained=retained)
+        self.news = self.discovery.announcements()
+        self.told += self.news
+        for change in (*self.news, *changes):
+            if (state := last_state(as_event(change))) is not None:
+                self.states[state[0]] = state[1]
+        return changes
+
+    def bridge(self, *rows: dict[str, Any]) -> list[Change]:
+        """Zigbee2MQTT lists its devices. Returns what is announced."""
+        self.says("zigbee2mqtt/bridge/devices", list(rows), retained=True)
+        return self.news
+
+    def entity(self, name: str, identity: str, topic: str, component: str = "switch", **others: Any) -> list[Change]:
+        """An entity tells of itself. Returns what is announced."""
+        about = {"device": {"identifiers": [identity], "name": name}, "state_topic": topic} | others
+        self.says(f"homeassistant/{component}/{identity}/{topic.replace('/', '_')}/config", about, retained=True)
+        return self.news
+
+    def restarted(self) -> Home:
+        """The same home after a restart of the guard, with what the journal kept."""
+        return Home(known=self.known, last=self.states)
+
+    def names(self) -> list[str]:
+        return [change.device for change in self.told]
+
+
+def as_event(change: Change) -> Event:
+    return Event(
+        id="1",
+        source="mqtt",
+        at=datetime(2026, 1, 1, tzinfo=UTC),
+        device=change.device,
+        action=change.action,
+        value=change.value,
+        attributes=change.attributes,
+    )
+
+
+def said(changes: Iterable[Change | Event]) -> list[tuple[str, str]]:
+    return [(change.device, change.action) for change in changes]
+
+
+# What is announced --------------------------------------------------------------------------------------------------
+
+
+def test_a_device_announces_itself_once_and_again_when_it_is_something_else() -> None:
+    home = Home()
+    (news,) = home.bridge(device("front door", "contact"))
+    assert (news.device, news.action) == ("front door", "announced")
+    assert news.attributes == {
+        "identity": "zigbee:00:15:8d:00:01:02:03:04", "type": "contact.other", "role": "use", "maker": "Aqara",
+        "model": "MCCGQ11LM", "address": "00:15:8d:00:01:02:03:04",
+    }  # fmt: skip
+    assert home.bridge(device("front door", "contact")) == []
+    (changed,) = home.bridge(device("front door", "contact", "smoke"))
+    assert changed.attributes["type"] == "smoke"
+    assert said(home.says("zigbee2mqtt/front door", {"contact": False})) == [("front door", "open")]
+
+
+def test_what_was_announced_before_a_restart_is_no_news_after_it() -> None:
+    home = Home()
+    home.bridge(device("front door", "contact"))
+    home.entity("Heater", "h1", "heater/state")
+    again = home.restarted()
+    assert again.bridge(device("front door", "contact")) == []
+    assert again.entity("Heater", "h1", "heater/state") == []
+    assert said(again.says("heater/state", "ON")) == [("Heater", "on")]
+    assert [change.attributes["type"] for change in again.bridge(device("front door", "smoke"))] == ["smoke"]
+
+
+def test_a_renamed_device_is_the_same_one_by_its_new_name() -> None:
+    home = Home()
+    home.bridge(device("lamp", "state"))
+    (renamed,) = home.bridge(device("kitchen/lamp", "state"))
+    assert renamed.device == "kitchen/lamp"
+    assert (renamed.attributes["formerly"], renamed.attributes["room"]) == ("lamp", "kitchen")
+    assert said(home.says("zigbee2mqtt/kitchen/lamp", {"state": "ON"})) == [("kitchen/lamp", "on")]
+    (back,) = home.bridge(device("hall/lamp", "state"))
+    assert back.attributes["formerly"] == "kitchen/lamp"
+    assert home.says("zigbee2mqtt/kitchen/lamp", {"state": "OFF"}) == []
+    assert said(home.says("zigbee2mqtt/hall/lamp", {"state": "ON"})) == [("hall/lamp", "on")]
+
+
+def test_a_device_that_was_renamed_while_the_guard_was_away_is_the_same_one() -> None:
+    home = Home()
+    home.bridge(device("lamp", "state"))
+    (renamed,) = home.restarted().bridge(device("light", "state"))
+    assert (renamed.device, renamed.attributes["formerly"]) == ("light", "lamp")
+
+
+def test_two_devices_may_exchange_their_names() -> None:
+    home = Home()
+    one, other = STATES
+    home.bridge(device("a", "contact", address=one), device("b", "smoke", address=other))
+    news = home.bridge(device("b", "contact", address=one), device("a", "smoke", address=other))
+    assert {change.device: change.attributes["type"] for change in news} == {"b": "contact.other", "a": "smoke"}
+
+
+def test_the_parts_of_a_device_are_one_device_of_the_foremost_type() -> None:
+    home = Home()
+    home.entity("Plug", "p1", "plug/relay")
+    home.entity("Plug", "p1", "plug/power", "sensor", device_class="power")
+    home.entity("Plug", "p1", "plug/smoke", "binary_sensor", device_class="smoke")
+    assert [(one.device, one.attributes["type"]) for one in home.told] == [
+        ("Plug", "switch"), ("Plug", "plug"), ("Plug", "smoke"),
+    ]  # fmt: skip
+
+
+def test_entities_that_share_a_topic_each_have_their_value_of_it() -> None:
+    home = Home()
+    for key, device_class in (("t", "temperature"), ("h", "humidity")):
+        about = {
+            "device": {"identifiers": ["w1"], "name": "Weather"},
+            "state_topic": "weather",
+            "device_class": device_class,
+            "value_template": f"{{{{ value_json.{key} }}}}",
+        }  # fmt: skip
+        home.says(f"homeassistant/sensor/w1/{key}/config", about)
+    changes = home.says("weather", {"t": 20, "h": 55})
+    assert [(change.value, change.attributes["property"]) for change in changes] == [(20.0, "w1.t"), (55.0, "w1.h")]
+
+
+def test_readings_may_be_told_before_the_device_tells_its_name() -> None:
+    home = Home()
+    home.says("tasmota/discovery/A4CF1201AB23/sensors", {"sn": {"ENERGY": {"Power": 3}}})
+    assert home.told == []
+    home.says("tasmota/discovery/A4CF1201AB23/config", CONFIG)
+    (news,) = home.told
+    assert (news.device, news.attributes["type"]) == ("Washing machine", "plug")
+
+
+# One device, told twice ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("native_first", [True, False])
+@pytest.mark.parametrize("name", ["front door", "hall/front door"])
+def test_a_zigbee_device_that_home_assistant_is_told_of_too_is_one_device(native_first: bool, name: str) -> None:
+    home = Home()
+
+    def native() -> None:
+        home.bridge(device(name, "contact"))
+
+    def foreign() -> None:
+        home.entity(
+            name, "zigbee2mqtt_0x00158d0001020304", f"zigbee2mqtt/{name}", "binary_sensor", device_class="door",
+            value_template="{{ value_json.contact }}", payload_on=False, payload_off=True,
+        )  # fmt: skip
+
+    for tell in (native, foreign) if native_first else (foreign, native):
+        tell()
+    assert home.names() == [name]
+    assert home.told[0].attributes["identity"].startswith("zigbee:")
+    assert said(home.says(f"zigbee2mqtt/{name}", {"contact": False})) == [(name, "open")]
+
+
+def test_without_the_bridges_own_preset_its_entities_are_the_devices() -> None:
+    home = Home(["home_assistant"])
+    home.entity("lamp", "zigbee2mqtt_0x00158d0001020304", "zigbee2mqtt/lamp", "light", schema="json")
+    assert home.names() == ["lamp"]
+    assert said(home.says("zigbee2mqtt/lamp", {"state": "ON"})) == [("lamp", "on")]
+
+
+def test_what_the_owners_rules_read_is_not_told_again() -> None:
+    home = Home(rules=[TopicRule(pattern="sensors/{device}", format="text")])
+    assert home.entity("Door", "d1", "sensors/door", "binary_sensor") == []
+    assert said(home.says("sensors/door", "open")) == [("door", "open")]
+
+
+def test_groups_are_no_devices_and_a_device_cannot_be_hidden_as_one() -> None:
+    home = Home(known=["gate"])
+    home.bridge(device("lamp", "state"))
+    groups = [{"friendly_name": name} for name in ("all lights", "lamp", "gate")]
+    home.says("zigbee2mqtt/bridge/groups", groups, retained=True)
+    assert home.says("zigbee2mqtt/all lights", {"state": "ON"}) == []
+    assert said(home.says("zigbee2mqtt/lamp", {"state": "ON"})) == [("lamp", "on")]
+    assert said(home.says("zigbee2mqtt/gate", {"contact": False})) == [("gate", "open")]
+    assert not home.decoder.refused
+
+
+# Whose name it is ---------------------------------------------------------------------------------------------------
+
+
+def test_nobody_gets_the_name_of_another_device() -> None:
+    home = Home()
+    home.bridge(device("front door", "contact"))
+    home.entity("front door", "evil-1", "evil/state")
+    home.entity("Heater", "h1", "heater/state")
+    home.entity("Heater", "evil-2", "evil/other")
+    assert home.names() == ["front door", "front door evil1", "Heater", "Heater evil2"]
+    assert said(home.says("evil/state", "ON")) == [("front door evil1", "on")]
+    assert said(home.says("evil/other", "ON")) == [("Heater evil2", "on")]
+
+
+def test_nor_after_a_restart_when_it_is_quicker() -> None:
+    home = Home()
+    home.entity("Heater", "h1", "heater/state")
+    again = home.restarted()
+    again.entity("Heater", "evil-2", "evil/other")
+    assert again.names() == ["Heater evil2"]
+    assert again.entity("Heater", "h1", "heater/state") == []
+    assert said(again.says("heater/state", "ON")) == [("Heater", "on")]
+
+
+def test_nor_the_name_of_one_that_the_owners_rules_read() -> None:
+    rule = TopicRule(pattern="sensors/{device}", format="text")
+    home = Home(rules=[rule], known=["gate"])
+    home.says("sensors/gate", "open")
+    home.entity("gate", "evil-1", "evil/state")
+    assert home.names() == ["gate evil1"]
+
+
+def test_a_zigbee_device_has_its_name_whoever_took_it_before() -> None:
+    home = Home()
+    home.entity("front door", "evil-1", "evil/state")
+    assert home.names() == ["front door"]
+    home.bridge(device("front door", "contact"))
+    assert home.names() == ["front door", "front door", "front door evil1"]
+    assert home.told[1].attributes["identity"].startswith("zigbee:")
+    assert said(home.says("zigbee2mqtt/front door", {"contact": False})) == [("front door", "open")]
+    assert said(home.says("evil/state", "ON")) == [("front door evil1", "on")]
+
+
+def test_a_configured_device_keeps_its_name_and_its_entities() -> None:
+    home = Home(known=["Lock"])
+    home.entity("Lock", "l1", "lock/state", "lock")
+    home.entity("Something else", "l1", "lock/state", "lock")
+    assert said(home.says("lock/state", "LOCKED")) == [("Lock", "locked")]
+    again = home.restarted()
+    again.entity("Something else", "l1", "lock/state", "lock")
+    assert said(again.says("lock/state", "UNLOCKED")) == [("Lock", "unlocked")]
+
+
+def test_a_topic_belongs_to_the_device_that_told_of_it_first() -> None:
+    home = Home()
+    home.entity("Lock", "l1", "lock/state", "lock")
+    home.entity("Lamp", "evil", "lock/state", "light")
+    assert said(home.says("lock/state", "LOCKED")) == [("Lock", "locked")]
+    assert home.decoder.refused == {"topic": 1}
+
+
+def test_a_configured_name_that_the_bridge_gives_to_another_is_not_told_as_a_new_name() -> None:
+    home = Home(known=["front door"])
+    home.bridge(device("front door", "contact"))
+    (renamed,) = home.bridge(device("shed", "contact"))
+    assert "formerly" not in renamed.attributes, "what the owner configured is renamed by the owner"
+
+
+# What can be heard --------------------------------------------------------------------------------------------------
+
+
+def test_a_device_can_be_heard_unless_it_or_its_bridge_says_otherwise() -> None:
+    home = Home()
+    home.bridge(device("lamp", "state"), device("door", "contact", address=STATES[0]))
+    home.says("zigbee2mqtt/lamp/availability", "online", retained=True)
+    assert home.heard == [], "that is what was taken for granted"
+    home.says("zigbee2mqtt/lamp/availability", {"state": "offline"}, retained=True)
+    assert home.heard == [("lamp", False)]
+    home.says("zigbee2mqtt/lamp/availability", "offline")
+    assert home.heard == [], "said again"
+    home.says("zigbee2mqtt/bridge/state", "offline")
+    assert home.heard == [("door", False)]
+    home.says("zigbee2mqtt/lamp/availability", "online")
+    assert home.heard == [], "the bridge is still away"
+    home.says("zigbee2mqtt/bridge/state", {"state": "online"})
+    assert sorted(home.heard) == [("door", True), ("lamp", True)]
+    home.says("zigbee2mqtt/bridge/state", {"state": []})
+    assert home.decoder.refused == {"unknown value": 2}, "for each of the two"
+
+
+def test_who_leaves_the_network_cannot_be_heard_until_it_is_back() -> None:
+    home = Home()
+    home.bridge(device("lamp", "state"))
+    about = {"friendly_name": "lamp", "ieee_address": "0x00158d0001020304"}
+    home.says("zigbee2mqtt/bridge/event", {"type": "device_leave", "data": about})
+    assert home.heard == [("lamp", False)]
+    home.says("zigbee2mqtt/bridge/event", {"type": "device_joined", "data": about})
+    assert home.heard == [("lamp", True)]
+    assert [change.attributes["type"] for change in home.told] == ["switch"], "what it is stays known"
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("all", [False, None, True]), ("any", [None, False, True]), ("latest", [False, None, True])],
+)
+def test_several_topics_say_together_whether_it_can_be_heard(mode: str, expected: list[bool | None]) -> None:
+    home = Home()
+    availability = [{"topic": "a/up"}, {"topic": "b/up"}]
+    home.entity("Lamp", "l", "lamp", "light", availability=availability, availability_mode=mode)
+    said = []
+    home.says("a/up", "online")
+    for topic, word in (("b/up", "offline"), ("a/up", "offline"), ("a/up", "online")):
+        home.says(topic, word)
+        said.append(home.heard[0][1] if home.heard else None)
+    if mode == "all":
+        expected = [False, None, None]
+    assert said == expected
+
+
+# Floods and nonsense ------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_devices_fills_no_memory_and_keeps_no_configured_device_out() -> None:
+    home = Home(known=["Lock"])
+    for number in range(2 * FOUND_LIMIT):
+        home.entity(f"x{number}", f"id{number}", f"x/{number}")
+    assert len(home.discovery._devices) == FOUND_LIMIT
+    assert home.decoder.refused == {"too many devices": FOUND_LIMIT}
+    assert [change.device for change in home.entity("Lock", "l1", "lock/state", "lock")] == ["Lock"]
+    assert said(home.says("lock/state", "LOCKED")) == [("Lock", "locked")]
+
+
+def test_a_flood_of_topics_and_of_changes_is_limited() -> None:
+    home = Home()
+    for number in range(TOPIC_LIMIT // 64 + 10):
+        parts = {str(part): {"p": "switch", "stat_t": f"x/{number}/{part}"} for part in range(64)}
+        home.says(
+            "homeassistant/device/x/config", {"dev": {"ids": [f"d{number}"], "name": f"d{number}"}, "cmps": parts}
+        )
+    assert len(home.discovery.topics) == TOPIC_LIMIT
+    assert home.decoder.refused["too many topics"] == 640
+    for number in range(CHANGE_LIMIT + 10):
+        home.says("shellies/announce", {"id": "shelly1-AABBCC", "model": f"m{number}"})
+    assert home.names().count("shelly1-AABBCC") == CHANGE_LIMIT
+    assert home.decoder.refused["too many changes"] == 10
+
+
+def test_a_device_of_many_parts_is_limited() -> None:
+    home = Home()
+    for number in range(1_000):
+        home.entity("Big", "b1", f"big/{number}")
+    assert len(home.discovery._devices["home_assistant:b1"].parts) == 128
+
+
+def test_what_is_too_long_is_refused_but_a_long_list_of_devices_is_read() -> None:
+    home = Home()
+    home.says("homeassistant/switch/x/config", b" " * 70_000 + b"{}")
+    assert home.decoder.refused == {"payload too large": 1}
+    many = [device(f"lamp {number}", *"abcdefgh", address=f"0x{number:016x}") for number in range(400)]
+    assert len(json.dumps(many)) > 200_000
+    assert len(home.bridge(*many)) == 400
+
+
+WORDS = (
+    "friendly_name ieee_address type definition exposes features name data dev ids name cmps p stat_t val_tpl avty t "
+    "~ dev_cla schema id src params events switch:0 output event component rl ft tp state sn dn cns ent_cat pl_on "
+    "input:0 ts ENERGY Power"
+)
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("x/y")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(
+            st.sampled_from(WORDS.split()),
+            inner,
+            max_size=6,
+        ),
+    ),
+    max_leaves=16,
+)  # fmt: skip
+TOPICS = (
+    "zigbee2mqtt/bridge/devices zigbee2mqtt/bridge/event zigbee2mqtt/bridge/groups zigbee2mqtt/bridge/state "
+    "homeassistant/switch/x/config homeassistant/light/n/x/config homeassistant/device/x/config "
+    "homeassistant/event/x/config homeassistant/vacuum/x/config homeassistant/sensor/x/config "
+    "tasmota/discovery/A4CF1201AB23/config tasmota/discovery/A4CF1201AB23/sensors shellies/announce "
+    "shellies/shelly1-aabbcc/relay/0 shellies/shelly1-aabbcc/input_event/0 shellies/x shelly1-aabbcc/online "
+    "shelly1-aabbcc/events/rpc shelly1-aabbcc/status/switch:0 x/y a zigbee2mqtt/a stat/a/RESULT tele/a/SENSOR"
+)
+topics_ = st.sampled_from(TOPICS.split())
+payloads_ = st.one_of(st.binary(max_size=16), json_values.map(lambda value: json.dumps(value).encode()))
+PLAUSIBLE: list[tuple[str, bytes]] = [
+    ("zigbee2mqtt/bridge/devices", json.dumps([device("a", "state"), device("k/a", address=STATES[0])]).encode()),
+    ("tasmota/discovery/A4CF1201AB23/config", json.dumps(CONFIG | {"t": "a"}).encode()),
+    ("homeassistant/switch/x/config", b'{"stat_t": "x/y", "name": "a", "avty_t": "a"}'),
+]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(st.tuples(topics_, payloads_), st.sampled_from(PLAUSIBLE)), max_size=12))
+def test_no_message_whatever_raises_and_every_name_is_one(messages: list[tuple[str, bytes]]) -> None:
+    home = Home(known=["a"])
+    for topic, payload in messages:
+        for change in home.says(topic, payload):
+            assert clean_name(change.device) == change.device
+    for change in home.told:
+        assert clean_name(change.device) == change.device
+        "".join(change.attributes.values()).encode()
+    names = [one.name for one in home.discovery.devices]
+    assert len(names) == len(set(names))
+    assert set(home.decoder.refused) <= set(REASONS)
+
+
+# A real broker ------------------------------------------------------------------------------------------------------
+
+
+class Guard(Reader):
+    """A source, with what it says sorted: announcements, events and what can be heard."""
+
+    async def until(self, condition: Any) -> list[Event | Health]:
+        """Everything up to the first item for which the condition holds."""
+        items = [await self.next()]
+        while not condition(items[-1]):
+            items.append(await self.next())
+        return items
+
+    async def announced(self, name: str) -> Event:
+        items = await self.until(
+            lambda one: isinstance(one, Event) and (one.device, one.action) == (name, "announced")
+        )
+        found = items[-1]
+        assert isinstance(found, Event)
+        return found
+
+    async def action(self, name: str) -> str:
+        items = await self.until(
+            lambda one: isinstance(one, Event) and one.device == name and one.action != "announced"
+        )
+        found = items[-1]
+        assert isinstance(found, Event)
+        return found.action
+
+    async def heard(self, name: str) -> bool:
+        items = await self.until(lambda one: isinstance(one, Health) and one.subject == f"device:{name}")
+        found = items[-1]
+        assert isinstance(found, Health)
+        return found.up
+
+
+def guard(mosquitto: Mosquitto, **others: Any) -> tuple[MqttSource, aclosing[Guard]]:
+    source = MqttSource(mosquitto.settings(), [], presets=ALL, **others)
+    return source, aclosing(Guard(source))
+
+
+async def subscribed(source: MqttSource) -> None:
+    """Wait until the broker has answered every subscription."""
+    connection = source._connection
+    assert connection is not None
+    await asyncio.to_thread(wait_until, lambda: not connection._asked, "every topic is subscribed to")
+
+
+async def test_devices_on_a_broker_are_discovered_heard_and_missed(mosquitto: Mosquitto) -> None:
+    peer = mosquitto.peer()
+    rows = [device("hall/lock", "lock_state"), device("lamp", "state", address=STATES[0])]
+    peer.publish("zigbee2mqtt/bridge/devices", json.dumps(rows), retain=True)
+    peer.publish("zigbee2mqtt/lamp/availability", '{"state": "offline"}', retain=True)
+    peer.publish("zigbee2mqtt/hall/lock/availability", '{"state": "online"}', retain=True)
+    peer.publish("zigbee2mqtt/hall/lock", '{"lock_state": "locked"}', retain=True)
+    peer.publish("tasmota/discovery/A4CF1201AB23/config", json.dumps(CONFIG), retain=True)
+    peer.publish("tele/tasmota_01AB23/LWT", "Online", retain=True)
+    source, reading = guard(mosquitto)
+    async with reading as reader:
+        first = await reader.until(lambda one: isinstance(one, Health) and one.subject == "device:lamp")
+        announced = [one for one in first if isinstance(one, Event)]
+        names = {one.device for one in announced}
+        while names != {"hall/lock", "lamp", "Washing machine"}:
+            names.add((await reader.event()).device)
+        assert {one.action for one in announced} == {"announced"}, "and what is retained is no event"
+        assert {one.attributes["type"] for one in announced if one.device == "hall/lock"} == {"lock"}
+        assert isinstance(first[-1], Health)
+        assert not first[-1].up
+        await subscribed(source)
+        peer.publish("zigbee2mqtt/hall/lock", '{"lock_state": "unlocked"}')
+        assert await reader.action("hall/lock") == "unlocked"
+        peer.publish("stat/tasmota_01AB23/POWER", "ON")
+        assert await reader.action("Washing machine") == "on"
+        peer.publish("tele/tasmota_01AB23/LWT", "Offline", retain=True)
+        assert await reader.heard("Washing machine") is False
+        peer.publish("zigbee2mqtt/lamp/availability", '{"state": "online"}', retain=True)
+        assert await reader.heard("lamp") is True
+
+
+async def test_a_device_renamed_on_the_broker_goes_on_under_its_new_name(mosquitto: Mosquitto) -> None:
+    peer = mosquitto.peer()
+    peer.publish("zigbee2mqtt/bridge/devices", json.dumps([device("lamp", "state")]), retain=True)
+    source, reading = guard(mosquitto)
+    async with reading as reader:
+        await reader.announced("lamp")
+        peer.publish("zigbee2mqtt/bridge/devices", json.dumps([device("den/lamp", "state")]), retain=True)
+        assert (await reader.announced("den/lamp")).attributes["formerly"] == "lamp"
+        await subscribed(source)
+        peer.publish("zigbee2mqtt/den/lamp", '{"state": "ON"}')
+        assert await reader.action("den/lamp") == "on"
+
+
+async def test_a_flood_of_discovery_on_a_broker_is_survived_and_the_lock_is_still_heard(mosquitto: Mosquitto) -> None:
+    peer = mosquitto.peer()
+    lock = {"dev": {"ids": ["l1"], "name": "Lock"}, "stat_t": "lock/state"}
+    peer.publish("homeassistant/lock/l1/lock/config", json.dumps(lock), retain=True)
+    source, reading = guard(mosquitto, known=["Lock"])
+    async with reading as reader:
+        await reader.announced("Lock")
+
+        def flood() -> None:
+            for number in range(2 * FOUND_LIMIT):
+                name = "Lock" if number % 2 else f"x{number}"
+                said = {"dev": {"ids": [f"evil{number}"], "name": name}, "stat_t": f"evil/{number}"}
+                peer.publish(f"homeassistant/switch/e/{number}/config", json.dumps(said), qos=0)
+            peer.publish("homeassistant/switch/e/last/config", b"\xff")
+            peer.publish("lock/state", "LOCKED")
+            peer.publish("lock/state", "UNLOCKED")
+
+        flooding = asyncio.create_task(asyncio.to_thread(flood))
+        async with asyncio.timeout(3 * DEADLINE):
+            assert await reader.action("Lock") == "locked"
+            assert await reader.action("Lock") == "unlocked"
+            await flooding
+    assert source.refused["too many devices"] >= FOUND_LIMIT
+    assert source.refused["malformed"] == 1
+    assert len(source._discovery._devices) <= FOUND_LIMIT + 1
+
+
+async def test_what_a_discovered_device_said_while_the_guard_was_away_waits_for_it(mosquitto: Mosquitto) -> None:
+    peer = mosquitto.peer()
+    about = {"dev": {"ids": ["g1"], "name": "Gate"}, "stat_t": "gate/state", "dev_cla": "door"}
+    peer.publish("homeassistant/binary_sensor/g1/gate/config", json.dumps(about), retain=True)
+    source, reading = guard(mosquitto)
+    async with reading as reader:
+        first = await reader.announced("Gate")
+        await subscribed(source)
+        peer.publish("gate/state", "OFF")
+        items = await reader.until(lambda one: isinstance(one, Event) and one.action == "closed")
+        closed = items[-1]
+        assert isinstance(closed, Event)
+        source.committed([delivery(closed)])
+    peer.publish("gate/state", "ON")
+    peer.publish("gate/state", "OFF")
+    last = dict(state for event in (first, closed) if (state := last_state(event)) is not None)
+    again, reading = guard(mosquitto, pending=[delivery(closed)], last=last)
+    async with reading as reader:
+        events = [one for one in await reader.until(is_closed) if isinstance(one, Event)]
+        assert said(events) == [("Gate", "open"), ("Gate", "closed")], "and it is not announced again"
+        again.committed([delivery(event) for event in events])
+    assert again.refused == {}
+
+
+def is_closed(item: Event | Health) -> bool:
+    return isinstance(item, Event) and item.action == "closed"
+
+
+async def test_whoever_may_not_read_discovery_is_told_what_is_missing(mosquitto: Mosquitto) -> None:
+    """Mosquitto's own list of rights grants every subscription: there is no error, and no device."""
+    source = MqttSource(mosquitto.settings("nobody"), [], presets=ALL)
+    async with aclosing(Guard(source)) as reader:
+        health = await reader.next()
+    assert isinstance(health, Health)
+    assert health.up
