@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.core.engines import at_their_times, begun, folded, restarted, siren_howling
 from tests.strategies import START, any_settings, any_time, home_days, inputs
 
+from homeward.core import arrival
 from homeward.core.behaviour import past, profile, silence
 from homeward.core.effects import Effect, Notify, Record, Revert
 from homeward.core.engine import Engine
@@ -188,6 +189,8 @@ def test_many_more_device_names_than_fit_leave_the_state_within_its_limits(monke
     monkeypatch.setattr(profile, "DEVICE_LIMIT", 64)
     monkeypatch.setattr(past, "MEMORY_LIMIT", 128)
     monkeypatch.setattr(silence, "LIMIT", 64)
+    monkeypatch.setattr(arrival, "MET_LIMIT", 64)
+    monkeypatch.setattr(arrival, "MANNERS_LIMIT", 64)
     engine = begun()
     state = engine.state
     state.profile.table.capacity = 1_024

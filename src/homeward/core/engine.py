@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from homeward.core import rules
+from homeward.core.answering import answer
 from homeward.core.arrival import ANNOUNCED
 from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.explanation import explain
@@ -24,7 +25,7 @@ from homeward.core.event import Event, is_name
 from homeward.core.flow import FLOW
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
-from homeward.core.lease import DETAIL_LIMIT, Lease, LeaseBook
+from homeward.core.lease import Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.network import ALERT, NetworkWatch
 from homeward.core.readiness import Readiness, note_young, readiness
@@ -119,7 +120,7 @@ class Engine:
         elif isinstance(item, Change):
             effects += self._change(item)
         elif isinstance(item, Feedback):
-            effects += self._feedback(item)
+            effects += answer(item, state, self._profile, self._leases)
         elif isinstance(item, Outcome):
             effects += self._leases.outcome(item, moment(at))
         elif isinstance(item, Health):
@@ -348,32 +349,6 @@ class Engine:
         return [self._record("held_dropped", what, why)]
 
     # Everything else that comes in
-
-    def _feedback(self, item: Feedback) -> list[Effect]:
-        incident = self.incidents.get(item.incident)
-        if incident is None or incident.kind == "blind" or incident.answer is not None:
-            why = "no such incident" if incident is None else "cannot be answered, or was answered before"
-            return [self._record("refused", item.incident, why)]
-        incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"[:DETAIL_LIMIT]
-        if item.answer == "no":
-            discarded = self._profile.discard(incident.id) + self.state.traffic.discard(incident.id)
-            if incident.kind == "new":
-                self.state.arrivals.admit(incident.device, "refuse", self.state.at)
-            return [self._record("answered", incident.id, f"not me: {discarded} observations discarded")]
-        if incident.kind == "silent":
-            self.state.silence.accept(incident.device)
-        if incident.habit == rules.ARMED and milliseconds(incident.opened) >= self.state.rules.armed_at:
-            rules.disarm(self.state.rules)  # the panel's word was lost: one alarm an arming is enough
-        if incident.kind == "unusual":
-            self._profile.confirm_alarms(incident.alarms)
-        released = self._profile.release(incident.id, item.person) + self.state.traffic.release(incident.id)
-        effects: list[Effect] = [
-            self._record("answered", incident.id, f"that was me: {released} observations learned")
-        ]
-        for lease in self._leases.open():
-            if lease.action.incident == incident.id:
-                effects += self._leases.take_back(lease, moment(self.state.at), "the owner said: that was me")
-        return effects
 
     def _change(self, item: Change) -> list[Effect]:
         state = self.state

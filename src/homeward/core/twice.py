@@ -29,7 +29,7 @@ class Twice:
     """What was told in the last five seconds (at most 512 events), and by which sources anything ever was."""
 
     recent: list[Told] = field(default_factory=list)
-    sources: set[str] = field(default_factory=set)
+    sources: list[str] = field(default_factory=list)
 
     def fork(self) -> Twice:
         """A copy that can go on by itself."""
@@ -51,7 +51,7 @@ class Twice:
     def note(self, event: Event, seen: Observation, at: int) -> None:
         """An event was taken in."""
         if event.source not in self.sources and len(self.sources) < LIMIT:
-            self.sources.add(event.source)
+            self.sources.append(event.source)
         self.recent.append(Told(at, event.source, event.device, event.action, seen))
         while self.recent and (at - self.recent[0].at > WINDOW_MS or len(self.recent) > LIMIT):
             self.recent.pop(0)
