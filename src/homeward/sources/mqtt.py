@@ -37,7 +37,7 @@ from homeward.sources.mqtt_settings import (
 )
 from homeward.sources.topics import Change, Decoder, TopicRule
 
-EARLY_LIMIT: Final = 4_096
+EARLY_LIMIT: Final = 1_024
 """How many messages are kept that came before the devices they are of had told of themselves."""
 
 SETTLE_SECONDS: Final = 2.0
@@ -79,7 +79,7 @@ class MqttSource:
         self._decoder = Decoder((*rules, *native), last=last, known=known, own=own)
         self._discovery = Discovery(dialects, self._decoder, known=known, refused=self._decoder.refused)
         self._filters = tuple(dict.fromkeys((*self._decoder.filters, *self._discovery.filters)))
-        self._early: list[tuple[Message, Receipt]] = []
+        self._early: dict[str, list[tuple[Message, Receipt]]] = {}  # by topic
         self._settles: float | None = None  # in the event loop's time; from then on who is unknown stays so
         self._ledger = Ledger(pending)
         self._connection: Connection | None = None
@@ -185,8 +185,7 @@ class MqttSource:
             yield Health(at=datetime.now(UTC), subject=f"device:{device}", up=up, detail=detail)
         if fresh := self._discovery.take_fresh():
             connection.subscribe(fresh)
-        if self._early:
-            yield from self._catch_up([one for one in self._early if self._decoder.reads(one[0].topic)])
+            yield from self._catch_up([topic for topic in fresh if topic in self._early])
         if message.qos == 0:
             yield from self._decode(message, None)
             return
@@ -194,7 +193,7 @@ class MqttSource:
         if receipt is None:
             self._acknowledge()
         elif self._is_early(message):
-            self._early.append((message, receipt))
+            self._early.setdefault(message.topic, []).append((message, receipt))
         else:
             yield from self._hand_over(message, receipt)
 
@@ -203,15 +202,15 @@ class MqttSource:
         return (
             (self._settles is None or asyncio.get_running_loop().time() < self._settles)
             and bool(self._discovery.filters)
-            and len(self._early) < EARLY_LIMIT
             and not self._decoder.reads(message.topic)
             and not self._discovery.expects(message.topic)
+            and sum(map(len, self._early.values())) < EARLY_LIMIT
         )
 
-    def _catch_up(self, early: Sequence[tuple[Message, Receipt]]) -> Iterator[Event]:
-        for one in early:
-            self._early.remove(one)
-            yield from self._hand_over(*one)
+    def _catch_up(self, topics: Iterable[str]) -> Iterator[Event]:
+        for topic in topics:
+            for message, receipt in self._early.pop(topic):
+                yield from self._hand_over(message, receipt)
 
     def _hand_over(self, message: Message, receipt: Receipt) -> Iterator[Event]:
         events = list(self._decode(message, message.name))

@@ -265,7 +265,7 @@ class Connection:
         if self.version == 311:
             self._client.connect(settings.host, settings.port, settings.keepalive)
             return
-        ours = Properties(PacketTypes.CONNECT)
+        ours = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho types it not
         ours.SessionExpiryInterval = _NEVER if self._status_topic else 0
         ours.ReceiveMaximum = UNACKNOWLEDGED
         ours.MaximumPacketSize = PACKET_LIMIT
