@@ -26,7 +26,11 @@ from tests.mosquitto import (
 
 from homeward.core.event import Event
 from homeward.core.inputs import Health
+from homeward.core.settings import Settings
+from homeward.guard import Guard, backfill
+from homeward.journal import Journal
 from homeward.sources.home_assistant import (
+    HomeAssistantError,
     HomeAssistantSettings,
     HomeAssistantSource,
     LostError,
@@ -240,8 +244,28 @@ async def test_another_process_goes_on_where_the_journal_stopped(
         assert third.told("Front door", "Kitchen")[:3] == second.told("Front door")
 
 
-async def test_the_past_is_read_as_it_was(
-    home_assistant: HomeAssistant, settings: HomeAssistantSettings, users: Users
+async def test_after_a_power_cut_it_goes_on_with_what_home_assistant_still_knows(
+    home_assistant: HomeAssistant, settings: HomeAssistantSettings
+) -> None:
+    source = HomeAssistantSource(settings)
+    async with listening(source) as before:
+        await does(home_assistant.call, "light.turn_on", entity_id=LAMP)
+        await before.until_told("Kitchen", "on")
+    await does(home_assistant.kill)
+    with pytest.raises(HomeAssistantError, match="cannot be reached"):
+        async with listening(source):
+            pass
+    await does(home_assistant.start)
+    await does(home_assistant.call, "input_boolean.turn_on", entity_id=DOOR)
+    async with listening(source) as after:
+        await after.until_told("Front door", "open")
+        await does(home_assistant.call, "input_boolean.turn_off", entity_id=DOOR)
+        await after.until_told("Front door", "closed")
+        assert after.told("Front door") == ["Front door open", "Front door closed"]
+
+
+async def test_the_past_is_read_as_it_was_and_the_guard_learns_from_it(
+    home_assistant: HomeAssistant, settings: HomeAssistantSettings, users: Users, tmp_path: Path
 ) -> None:
     began = datetime.now(UTC)
     async with listening(HomeAssistantSource(settings)) as live:
@@ -253,12 +277,12 @@ async def test_the_past_is_read_as_it_was(
         await live.until_told("input_button.bell", "pressed")
     seen = [item for item in live.items if isinstance(item, Event) and item.action != "announced"]
 
-    async def read() -> list[Event]:
-        return [event async for event in _in_thread(history(settings, until=datetime.now(UTC), days=1))]
+    def read() -> list[Event]:
+        return list(history(settings, until=datetime.now(UTC), days=1))
 
     async with asyncio.timeout(DEADLINE):
         while True:  # the recorder writes down what happened within two seconds
-            past = await read()
+            past = await asyncio.to_thread(read)
             after = [event for event in past if event.at > began and event.action != "announced"]
             if len(after) >= len(seen):
                 break
@@ -271,10 +295,12 @@ async def test_the_past_is_read_as_it_was(
     assert first["Front door"] == "contact.door"
     assert past[0].action == "announced"
 
+    def learn() -> int:
+        with Journal(tmp_path / "state") as journal:
+            guard = Guard(journal)
+            return backfill(guard, history(settings, until=datetime.now(UTC)), Settings(), until=datetime.now(UTC))
 
-async def _in_thread(events: Iterator[Event]) -> AsyncIterator[Event]:
-    for event in await asyncio.to_thread(list, events):
-        yield event
+    assert await asyncio.to_thread(learn) >= len(past)
 
 
 async def test_a_revoked_token_is_said_in_one_line_that_does_not_tell_it(
