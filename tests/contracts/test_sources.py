@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import attrgetter
+from pathlib import Path
 
 import pytest
 from tests.home_assistant import (
@@ -19,13 +22,16 @@ from tests.mosquitto import (
     certificates_fixture,  # noqa: F401 - a fixture
     mosquitto_fixture,  # noqa: F401 - a fixture
 )
+from tests.network_logs import ZeekFolder, conn, eve_flow
 
 from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.inputs import Health
 from homeward.sources import Source
 from homeward.sources.home_assistant import HomeAssistantSettings, HomeAssistantSource
 from homeward.sources.mqtt import MqttSource
+from homeward.sources.suricata import SuricataSource
 from homeward.sources.topics import TopicRule
+from homeward.sources.zeek import ZeekSource
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Subject:
     source: Source
     happen: Callable[[str], None]
     fail: Callable[[], None]
+    tells: Callable[[Event], str] = attrgetter("action")
+    """What an event says happened."""
 
 
 def mqtt_subject(broker: Mosquitto) -> Subject:
@@ -62,10 +70,44 @@ def home_assistant_subject(server: HomeAssistant) -> Subject:
     )
 
 
-@pytest.fixture(params=["mqtt", "home_assistant"])
+PEERS = {"open": "198.51.100.1", "closed": "198.51.100.2"}
+
+
+def who(event: Event) -> str:
+    """What a flow to one of `PEERS` stands for."""
+    return {address: said for said, address in PEERS.items()}[event.attributes["peer"]]
+
+
+def zeek_subject(folder: Path) -> Subject:
+    zeek = ZeekFolder(folder / "current")
+    return Subject(
+        source=ZeekSource(zeek.folder),
+        happen=lambda said: zeek.add(conn(resp=PEERS[said])),
+        fail=lambda: shutil.rmtree(zeek.folder),
+        tells=who,
+    )
+
+
+def suricata_subject(folder: Path) -> Subject:
+    log = folder / "suricata" / "eve.json"
+    log.parent.mkdir()
+    log.touch()
+
+    def happen(said: str) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(eve_flow(dest_ip=PEERS[said]))
+
+    return Subject(source=SuricataSource(log), happen=happen, fail=lambda: shutil.rmtree(log.parent), tells=who)
+
+
+@pytest.fixture(params=["mqtt", "home_assistant", "zeek", "suricata"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     if request.param == "home_assistant":
         return home_assistant_subject(request.getfixturevalue("home_assistant"))
+    if request.param == "zeek":
+        return zeek_subject(request.getfixturevalue("tmp_path"))
+    if request.param == "suricata":
+        return suricata_subject(request.getfixturevalue("tmp_path"))
     assert request.param == "mqtt"
     return mqtt_subject(request.getfixturevalue("mosquitto"))
 
@@ -103,7 +145,7 @@ async def test_its_events_are_whole_and_name_their_source(subject: Subject) -> N
         subject.happen("open")
         subject.happen("closed")
         events = [await following_event(items), await following_event(items)]
-    assert [event.action for event in events] == ["open", "closed"]
+    assert [subject.tells(event) for event in events] == ["open", "closed"]
     assert len({event.id for event in events}) == 2
     for event in events:
         assert event.source == subject.source.name
@@ -132,7 +174,7 @@ async def test_it_can_be_stopped_and_started_again(subject: Subject) -> None:
             assert isinstance(health, Health)
             subject.happen(said)
             event = await following_event(items)
-            assert event.action == said
+            assert subject.tells(event) == said
             subject.source.committed([event.attributes.get("delivery", "")])
 
 
