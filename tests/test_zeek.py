@@ -321,6 +321,27 @@ async def test_a_folder_or_log_that_is_not_there_or_may_not_be_read_is_said_befo
                 await anext(items)
 
 
+async def test_what_was_packed_away_while_the_guard_was_down_is_said(zeek: ZeekFolder) -> None:
+    source = ZeekSource(zeek.folder)
+    async with asyncio.timeout(20), aclosing(source.events()) as items:  # type: ignore[type-var]
+        await anext(items)
+        zeek.add(conn())
+        events = [await anext(items) for _ in range(2)]
+    pending = [item.attributes["delivery"] for item in events if isinstance(item, Event) and item.action == "flow"]
+    zeek.conn.rename(zeek.folder.parent / "conn.log")
+    zeek.write(header() + tsv(conn(port=80)))
+    after = ZeekSource(zeek.folder, pending=pending)
+    async with asyncio.timeout(20), aclosing(after.events()) as items:  # type: ignore[type-var]
+        blind, up, _, flow = [await anext(items) for _ in range(4)]
+    assert isinstance(blind, Health)
+    assert isinstance(up, Health)
+    assert (blind.up, up.up) == (False, True)
+    assert blind.detail.endswith("was rotated away while the guard was not running; its end is not seen")
+    assert isinstance(flow, Event)
+    assert flow.attributes["port"] == "80"
+    assert after.refused == {"rotated away": 1}
+
+
 async def test_a_log_that_stays_away_makes_the_guard_blind_until_it_is_back(
     zeek: ZeekFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

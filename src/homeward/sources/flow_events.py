@@ -71,7 +71,9 @@ class FlowEvents:
         detail = self._begin()
         for _ in iter(self._beforehand, False):
             await asyncio.sleep(0)
-        yield self._health(detail)
+        if detail:
+            yield self._health(detail, up=False)
+        yield self._health("")
         missing_since, told_missing = inf, False
         while True:
             busy = self._step()
