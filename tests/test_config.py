@@ -44,6 +44,8 @@ def test_an_empty_file_is_a_home_that_is_only_shown(file: Path) -> None:
 def test_everything_that_is_written_arrives(file: Path) -> None:
     (file.parent / "pw").write_text("s3cret\n")
     (file.parent / "pw").chmod(0o600)
+    (file.parent / "token").write_text("abc.def\n")
+    (file.parent / "token").chmod(0o600)
     (file.parent / "ca.crt").write_text("a certificate")
     (file.parent / "old.events.csv").write_text("at,home,device,actor,action,value\n")
     file.write_text(
@@ -60,12 +62,26 @@ def test_everything_that_is_written_arrives(file: Path) -> None:
         ca_file = "ca.crt"
         username = "homeward"
         password_file = "pw"
-        presets = ["zigbee2mqtt"]
+        presets = ["zigbee2mqtt", "shelly"]
+        home_assistant = true
         [[mqtt.topic]]
         pattern = "home/{room}/{device}/state"
         device = "{device}"
         properties = { contact = { true = "closed", false = "open" }, power = "value" }
         steps = { power = 5.0 }
+        [home_assistant]
+        url = "http://127.0.0.1:8123"
+        token_file = "token"
+        history_days = 30
+        [zeek]
+        directory = "logs"
+        [suricata]
+        file = "/var/log/suricata/eve.json"
+        [packets]
+        interface = "eth0"
+        [network]
+        local = ["203.0.113.0/24"]
+        names = { "203.0.113.9" = "camera" }
         [[device]]
         name = "lamp"
         type = "light"
@@ -104,7 +120,17 @@ def test_everything_that_is_written_arrives(file: Path) -> None:
     assert config.mqtt is not None
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.password) == ("hub.local", 8883, "s3cret")
     assert "s3cret" not in repr(config)
-    assert [rule.filter for rule in config.topics] == ["home/+/+/state", "zigbee2mqtt/+"]
+    assert [rule.filter for rule in config.topics] == ["home/+/+/state"]
+    assert (config.presets, config.in_home_assistant) == (("zigbee2mqtt", "shelly"), True)
+    assert config.home_assistant is not None
+    assert (config.home_assistant.url, config.home_assistant.token) == ("http://127.0.0.1:8123", "abc.def")
+    assert config.home_assistant_days == 30.0
+    assert "abc.def" not in repr(config)
+    networks = config.networks
+    assert (networks.zeek, networks.suricata) == (file.parent / "logs", Path("/var/log/suricata/eve.json"))
+    assert networks.packets is not None
+    assert networks.packets.interface == "eth0"
+    assert (networks.local, networks.names) == (("203.0.113.0/24",), {"203.0.113.9": "camera"})
     assert config.commands[0].payload("on") == b'{"state": "ON"}'
     assert config.history == (file.parent / "old.events.csv",)
 
@@ -112,12 +138,21 @@ def test_everything_that_is_written_arrives(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
+        ('[network]\nlocal = ["my house"]', "network.local: "),
+        ('[network]\nnames = { "camera" = "192.168.1.20" }', "network.names: "),
+        ('[packets]\ninterface = "eth0; rm"', "packets.interface: "),
+        ('[home_assistant]\nurl = "http://127.0.0.1:8123"', "home_assistant.token_file: is missing"),
+        (
+            '[home_assistant]\nurl = "http://127.0.0.1:8123"\ntoken = "x"',
+            "home_assistant.token: secrets do not belong",
+        ),
+        ('[home_assistant]\nurl = "127.0.0.1"\ntoken_env = "TOKEN"', "home_assistant.token_env: the environment has"),
         ('[mqtt]\nport = "8883"', "mqtt.port: expected int, got str — write a number such as 8883"),
         ("[home]\nbudget = true", "home.budget: expected float, got bool — write alarms per week"),
         ("[home]\nnaem = 1", "home.naem: is not a known key — did you mean name?"),
         (
             "[kitchen]",
-            "kitchen: is not a known key — known here: home, page, mqtt, device, person, response, history",
+            "kitchen: is not a known key — known here: home, page, mqtt, home_assistant, zeek, suricata, packets, network",
         ),
         (
             '[[person]]\nname = "anna"\nbudget = 1.0',
@@ -297,19 +332,24 @@ def test_every_example_in_the_written_file_works_once_its_comment_sign_is_remove
     lines = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in starter().splitlines()]
     for name, body in (("devices.csv", "device,type,role\n"), ("ca.crt", "x"), ("mqtt-password", "s3cret")):
         (file.parent / name).write_text(body)
-    (file.parent / "mqtt-password").chmod(0o600)
+    (file.parent / "home-assistant-token").write_text("abc.def")
+    for secret in ("mqtt-password", "home-assistant-token"):
+        (file.parent / secret).chmod(0o600)
     (file.parent / "2024.events.csv.gz").write_text("")
     file.write_text("\n".join(lines))
     config = load(file, environment={"HOMEWARD_MQTT_PASSWORD": "x"})
     assert config.settings.responses[0].responder == "dry_run"
-    assert len(config.topics) == 3
+    assert len(config.topics) == 2
+    assert config.home_assistant is not None
+    assert config.networks.zeek is not None
 
 
 def test_every_key_is_explained_in_the_written_file() -> None:
     text = starter()
     sections = (
         tables.HomeSection, tables.PageSection, tables.MqttSection, tables.TopicSection, tables.DeviceSection,
-        tables.ResponseSection, tables.HistorySection,
+        tables.ResponseSection, tables.HistorySection, tables.HomeAssistantSection, tables.ZeekSection,
+        tables.SuricataSection, tables.PacketsSection, tables.NetworkSection,
     )  # fmt: skip
     keys = {key for section in sections for key in section.__struct_fields__}
     assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()

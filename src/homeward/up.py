@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import heapq
 import socket
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from homeward import entities
 from homeward.clock import Clock, GuardClock
 from homeward.config import Config, ConfigError
+from homeward.config.networks import Networks
 from homeward.core.event import Event
 from homeward.dashboard.app import PageServer, create_app
 from homeward.dashboard.security import enter_path, load_or_create_key
+from homeward.entities import Entities
 from homeward.guard import Guard, backfill
 from homeward.journal import Journal
 from homeward.responders import Responder
@@ -26,11 +30,18 @@ from homeward.responders.mqtt import CLIENT_SUFFIX, MqttResponder
 from homeward.service import Service
 from homeward.sources import Source
 from homeward.sources.files import FileError, LastStates, read_events, read_home
+from homeward.sources.home_assistant import HomeAssistantSource
+from homeward.sources.home_assistant import history as home_assistant_history
 from homeward.sources.mqtt import MqttSource
+from homeward.sources.packets import PacketsSource
+from homeward.sources.suricata import SuricataSource
+from homeward.sources.zeek import ZeekSource
 
 INBOX: Final = "inbox"
 MQTT: Final = "mqtt"
 """The name of the source and of the responder that speak to the broker."""
+HOME_ASSISTANT, ZEEK, SURICATA, PACKETS = "home_assistant", "zeek", "suricata", "packets"
+"""The names of the other sources."""
 
 Progress = Callable[[], object]
 
@@ -60,6 +71,7 @@ async def run(
         JournalError: the journal cannot be opened.
         KeyFileError: the page's key cannot be used.
         FileError: a history file cannot be read.
+        HomeAssistantError: its past cannot be read.
     """
     listening = _listen(config)
     with listening, Journal(config.state) as journal:
@@ -67,7 +79,7 @@ async def run(
         clock = make_clock(journal.last_at)
         guard = await asyncio.to_thread(Guard.resume, journal, lambda: on_progress("journal"))
         if journal.last_at is None or guard.engine.state.backfill:
-            events = _history(config.history, config.settings.timezone) if history is None else history
+            events = _past(config, clock.now()) if history is None else history
             await asyncio.to_thread(_learn, guard, events, config, clock.now(), lambda: on_progress("history"))
         service = Service(
             guard,
@@ -80,7 +92,10 @@ async def run(
         app = create_app(service, key=key, allowed_hosts=config.allowed_hosts, simulated=simulated)
         server = PageServer(app, host=config.page_host, port=config.page_port)
         on_ready(f"http://{_host(config)}:{config.page_port}{enter_path(key)}")
-        await _together(service, server, listening)
+        shown = None
+        if config.mqtt is not None and config.in_home_assistant:
+            shown = Entities(service, config.mqtt, place=config.settings.place, key=key)
+        await _together(service, server, listening, shown)
 
 
 def _learn(guard: Guard, events: Iterable[Event], config: Config, until: datetime, on_event: Progress) -> None:
@@ -90,18 +105,21 @@ def _learn(guard: Guard, events: Iterable[Event], config: Config, until: datetim
         raise FileError(f"{config.file}: history.files: {error}; leave that row out") from None
 
 
-async def _together(service: Service, server: PageServer, listening: socket.socket) -> None:
-    """Run both until one fails or we are cancelled; then stop the page first, so that nothing is lost in between."""
+async def _together(service: Service, server: PageServer, listening: socket.socket, shown: Entities | None) -> None:
+    """Run all until one fails or we are cancelled; then stop what shows first, so that nothing is lost in between."""
     running = asyncio.create_task(service.run(), name="service")
     page = asyncio.create_task(server.serve(sockets=[listening]), name="page")
+    outward = set() if shown is None else {asyncio.create_task(shown.run(), name="entities")}
     try:
-        await asyncio.wait({running, page}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, page, *outward}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         server.should_exit = True
-        await asyncio.wait({page})
+        for task in outward:
+            task.cancel()
+        await asyncio.wait({page, *outward})
         running.cancel()
         await asyncio.wait({running})
-    for task in (running, page):
+    for task in (running, page, *outward):
         with suppress(asyncio.CancelledError):
             task.result()
 
@@ -123,21 +141,56 @@ def _host(config: Config) -> str:
 
 
 def _sources(config: Config, journal: Journal) -> list[Source]:
-    if config.mqtt is None:
-        return []
-    user = config.mqtt.username or ""
-    return [
-        MqttSource(
-            config.mqtt,
-            config.topics,
-            name=MQTT,
-            place=config.settings.place,
-            pending=journal.unacknowledged(MQTT),
-            last=journal.last_states(MQTT),
-            known=[device.name for device in config.settings.devices],
-            own=[(config.mqtt.client_id, user), (config.mqtt.client_id + CLIENT_SUFFIX, user)],
+    place, known = config.settings.place, [device.name for device in config.settings.devices]
+    sources: list[Source] = []
+    if config.mqtt is not None and (config.topics or config.presets):
+        user, own = config.mqtt.username or "", config.mqtt.client_id
+        sources.append(
+            MqttSource(
+                config.mqtt,
+                config.topics,
+                name=MQTT,
+                place=place,
+                pending=journal.unacknowledged(MQTT),
+                last=journal.last_states(MQTT),
+                known=known,
+                own=[(own + suffix, user) for suffix in ("", CLIENT_SUFFIX, entities.CLIENT_SUFFIX)],
+                presets=config.presets,
+            )
         )
-    ]
+    if config.home_assistant is not None:
+        sources.append(
+            HomeAssistantSource(
+                config.home_assistant,
+                name=HOME_ASSISTANT,
+                place=place,
+                pending=journal.unacknowledged(HOME_ASSISTANT),
+                last=journal.last_states(HOME_ASSISTANT),
+                since=journal.last_at,
+                known=known,
+            )
+        )
+    return [*sources, *_network_sources(config.networks, place, journal)]
+
+
+def _network_sources(networks: Networks, place: str, journal: Journal) -> Iterator[Source]:
+    about: dict[str, Any] = {"local": networks.local, "names": networks.names, "place": place}
+    if networks.zeek is not None:
+        pending, last = journal.unacknowledged(ZEEK), journal.last_states(ZEEK)
+        yield ZeekSource(networks.zeek, name=ZEEK, pending=pending, last=last, **about)
+    if networks.suricata is not None:
+        pending, last = journal.unacknowledged(SURICATA), journal.last_states(SURICATA)
+        yield SuricataSource(networks.suricata, name=SURICATA, pending=pending, last=last, **about)
+    if networks.packets is not None:
+        packets, last = networks.packets, journal.last_states(PACKETS)
+        yield PacketsSource(
+            packets.interface,
+            meter=Path(packets.meter) if packets.meter else None,
+            interpreter=packets.interpreter or sys.executable,
+            name=PACKETS,
+            last=last,
+            **about,
+        )
 
 
 def _responders(config: Config) -> list[Responder]:
@@ -145,6 +198,22 @@ def _responders(config: Config) -> list[Responder]:
     if config.mqtt is not None and config.commands:
         responders.append(MqttResponder(config.mqtt, config.commands, name=MQTT))
     return responders
+
+
+def _past(config: Config, until: datetime) -> Iterator[Event]:
+    """What a new guard learns from: its files, and what its Home Assistant recorded, in the order of time."""
+    past = _history(config.history, config.settings.timezone)
+    if config.home_assistant is None or not config.home_assistant_days:
+        return past
+    recorded = home_assistant_history(
+        config.home_assistant,
+        until=until,
+        days=config.home_assistant_days,
+        name=HOME_ASSISTANT,
+        place=config.settings.place,
+        known=[device.name for device in config.settings.devices],
+    )
+    return heapq.merge(past, recorded, key=lambda event: event.at)
 
 
 def _history(files: Sequence[Path], timezone: str) -> Iterator[Event]:

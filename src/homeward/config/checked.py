@@ -8,11 +8,12 @@ import math
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from homeward.config.networks import Networks, networks
 from homeward.config.tables import ConfigError, DeviceSection, ResponseSection, Tables, TopicSection, read
 from homeward.core import rules
 from homeward.core.behaviour.evidence import PEOPLE_LIMIT
@@ -21,8 +22,10 @@ from homeward.core.event import NAME_LIMIT
 from homeward.core.settings import Device, Person, Response, Settings
 from homeward.core.vocabulary import ONE_SHOT, ROLES, TYPES
 from homeward.responders.mqtt import CommandTopic
+from homeward.sources.discovery import Preset
+from homeward.sources.home_assistant_connection import HomeAssistantSettings
 from homeward.sources.mqtt import MqttSettings
-from homeward.sources.topics import BROKER, TopicRule, zigbee2mqtt
+from homeward.sources.topics import BROKER, TopicRule
 
 RULES: Final = frozenset(f"rule:{name}" for name in rules.NAMES)
 """What ``when`` of a response may say beside names, types and roles."""
@@ -38,7 +41,8 @@ TLS_PORT, PLAIN_PORT = 8883, 1883
 class Config:
     """A configuration that was checked: paths are absolute, secrets are read, words are known.
 
-    ``mqtt`` is ``None`` without a broker. ``history`` holds the files that a new guard learns from first.
+    ``mqtt`` is ``None`` without a broker; ``in_home_assistant`` is whether Homeward shows itself there by way of it.
+    ``history`` holds the files that a new guard learns from first, ``home_assistant_days`` how much of its past.
     """
 
     file: Path
@@ -49,7 +53,12 @@ class Config:
     allowed_hosts: tuple[str, ...]
     mqtt: MqttSettings | None = None
     topics: tuple[TopicRule, ...] = ()
+    presets: tuple[Preset, ...] = ()
     commands: tuple[CommandTopic, ...] = ()
+    in_home_assistant: bool = False
+    home_assistant: HomeAssistantSettings | None = None
+    home_assistant_days: float = 0.0
+    networks: Networks = field(default_factory=Networks)
     history: tuple[Path, ...] = ()
 
 
@@ -86,7 +95,12 @@ class _Check:
             allowed_hosts=allowed,
             mqtt=self._mqtt(),
             topics=self._topics(),
+            presets=tuple(tables.mqtt.presets) if tables.mqtt is not None else (),
             commands=self._commands(),
+            in_home_assistant=tables.mqtt is not None and tables.mqtt.home_assistant,
+            home_assistant=self._home_assistant(),
+            home_assistant_days=tables.home_assistant.history_days if tables.home_assistant is not None else 0.0,
+            networks=networks(tables, self._resolve, self._fault),
             history=tuple(
                 self._existing(f"history.files[{number}]", name) for number, name in enumerate(tables.history.files)
             ),
@@ -257,7 +271,7 @@ class _Check:
             raise self._fault("mqtt.port", f"{port} is no port", f"write a number such as {TLS_PORT}")
         if not mqtt.client_id or len(mqtt.client_id) > NAME_LIMIT:
             raise self._fault("mqtt.client_id", "names no client", 'write a name such as "homeward"')
-        if not (mqtt.presets or mqtt.topic):
+        if not (mqtt.presets or mqtt.topic or mqtt.home_assistant):
             raise self._fault("mqtt", "reads no topic", 'add presets = ["zigbee2mqtt"] or a table [[mqtt.topic]]')
         password = self._password()
         if password is not None and not mqtt.username:
@@ -275,8 +289,7 @@ class _Check:
         mqtt = self._tables.mqtt
         if mqtt is None:
             return ()
-        own = (self._topic(f"mqtt.topic[{number}]", one) for number, one in enumerate(mqtt.topic))
-        return (*own, *(zigbee2mqtt() for _ in mqtt.presets))
+        return tuple(self._topic(f"mqtt.topic[{number}]", one) for number, one in enumerate(mqtt.topic))
 
     def _topic(self, key: str, one: TopicSection) -> TopicRule:
         try:
@@ -292,22 +305,46 @@ class _Check:
         except ValueError as error:
             raise self._fault(key, str(error), "see the examples that homeward init writes") from None
 
+    # Home Assistant
+
+    def _home_assistant(self) -> HomeAssistantSettings | None:
+        section = self._tables.home_assistant
+        if section is None:
+            return None
+        if not (math.isfinite(section.history_days) and 0 <= section.history_days <= 3_660):
+            remedy = "write how many days to learn from at first, such as 90"
+            raise self._fault("home_assistant.history_days", f"{section.history_days:g} days", remedy)
+        token = self._given("home_assistant", "token", section.token_file, section.token_env)
+        if token is None:
+            remedy = 'write token_file = "home-assistant-token", a file of its own (chmod 600)'
+            raise self._fault("home_assistant.token_file", "is missing", remedy)
+        authority = self._existing("home_assistant.ca_file", section.ca_file) if section.ca_file else None
+        try:
+            return HomeAssistantSettings(url=section.url, token=token, ca_file=authority)
+        except ValueError as error:
+            key, _, what = str(error).partition(": ")
+            raise self._fault(f"home_assistant.{key}", "cannot be used", what) from None
+
     # Secrets and files
 
     def _password(self) -> str | None:
         mqtt = self._tables.mqtt
         assert mqtt is not None
-        if mqtt.password_file and mqtt.password_env:
-            raise self._fault("mqtt.password_env", "there is a password_file too", "keep one of the two")
-        if mqtt.password_env:
-            password = self._environment.get(mqtt.password_env, "")
-            if not password:
-                remedy = f"set it before homeward starts: export {mqtt.password_env}=…"
-                raise self._fault("mqtt.password_env", f"the environment has no {mqtt.password_env}", remedy)
-            return password
-        return self._secret("mqtt.password_file", mqtt.password_file) if mqtt.password_file else None
+        return self._given("mqtt", "password", mqtt.password_file, mqtt.password_env)
 
-    def _secret(self, key: str, name: str) -> str:
+    def _given(self, section: str, kind: str, file: str, variable: str) -> str | None:
+        """A secret, from its file or from the environment."""
+        if file and variable:
+            raise self._fault(f"{section}.{kind}_env", f"there is a {kind}_file too", "keep one of the two")
+        if variable:
+            secret = self._environment.get(variable, "")
+            if not secret:
+                remedy = f"set it before homeward starts: export {variable}=…"
+                raise self._fault(f"{section}.{kind}_env", f"the environment has no {variable}", remedy)
+            return secret
+        return self._secret(f"{section}.{kind}_file", file, kind) if file else None
+
+    def _secret(self, key: str, name: str, kind: str) -> str:
         credentials = self._environment.get("CREDENTIALS_DIRECTORY", "")
         given = Path(credentials) / name if credentials else None
         path = given if given is not None and given.is_file() else self._existing(key, name)
@@ -322,9 +359,9 @@ class _Check:
         except OSError as error:
             raise self._fault(key, f"{path}: {error.strerror}", "let the guard's user read it") from None
         except UnicodeDecodeError:
-            raise self._fault(key, f"{path} is not text", "write the password into it, on one line") from None
+            raise self._fault(key, f"{path} is not text", f"write the {kind} into it, on one line") from None
         if not secret or "\n" in secret or len(body) > SECRET_LIMIT:
-            raise self._fault(key, f"{path} holds no password", "write the password into it, on one line")
+            raise self._fault(key, f"{path} holds no {kind}", f"write the {kind} into it, on one line")
         return secret
 
     def _resolve(self, name: str) -> Path:

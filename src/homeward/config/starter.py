@@ -28,7 +28,7 @@ host = "127.0.0.1"         # this machine only. For another address also list th
 port = 8480
 # allowed_hosts = ["hub.local:8480"]
 
-# Where events come from. Without this table the guard has nothing to watch.
+# Where events come from. Without one of these tables the guard has nothing to watch; `homeward discover` writes them.
 # [mqtt]
 # host = "localhost"
 # port = 8883                         # 8883 with TLS, 1883 without
@@ -36,7 +36,9 @@ port = 8480
 # username = "homeward"
 # password_file = "mqtt-password"     # a file of its own, chmod 600; or: password_env = "HOMEWARD_MQTT_PASSWORD"
 # client_id = "homeward"              # names the session at the broker: one guard, one name
-# presets = ["zigbee2mqtt"]           # topics and properties of Zigbee2MQTT, ready made
+# presets = ["zigbee2mqtt"]           # whose devices are found, named and typed by themselves: zigbee2mqtt,
+#                                     #   home_assistant (its discovery topics), tasmota, shelly
+# home_assistant = true               # Homeward appears in Home Assistant, with buttons that answer
 
 # Other topics, one table each. {names} stand for one level of the topic.
 # [[mqtt.topic]]
@@ -55,6 +57,25 @@ port = 8480
 # [[mqtt.topic]]
 # pattern = "$SYS/broker/log/N"
 # format = "mosquitto_log"
+
+# Home Assistant itself: a user of its own without administrator's rights, and a long-lived token of that user.
+# [home_assistant]
+# url = "http://homeassistant.local:8123"
+# token_file = "home-assistant-token" # a file of its own, chmod 600; or: token_env = "HOMEWARD_TOKEN"
+# history_days = 90                   # how much of its past a new guard learns from on the first evening
+
+# The network, as Zeek, Suricata or an interface (pip install "homeward[packets]") tells it.
+# [zeek]
+# directory = "/opt/zeek/logs/current"
+# [suricata]
+# file = "/var/log/suricata/eve.json"
+# [packets]
+# interface = "eth0"
+# interpreter = "/usr/local/bin/homeward-packets"  # a copy of Python that may listen, if the guard may not; or the
+# meter = "/run/homeward/packets.sock"             #   socket of a process that reads packets beside it
+# [network]
+# local = ["192.168.1.0/24"]          # beside the private networks, which are the home's wherever it is
+# names = { "192.168.1.20" = "hallway camera" }
 
 # Devices. A device that is not listed is watched all the same, as type and role "other".
 # Types: @TYPES@

@@ -60,8 +60,46 @@ class MqttSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     password_file: str = ""
     password_env: str = ""
     client_id: str = "homeward"
-    presets: list[Literal["zigbee2mqtt"]] = []
+    presets: list[Literal["zigbee2mqtt", "home_assistant", "tasmota", "shelly"]] = []
     topic: list[TopicSection] = []
+    home_assistant: bool = False
+
+
+class HomeAssistantSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A Home Assistant. The long-lived token comes from ``token_file`` or from the environment (``token_env``)."""
+
+    url: str
+    token_file: str = ""
+    token_env: str = ""
+    ca_file: str = ""
+    history_days: float = 90.0
+
+
+class ZeekSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The folder in which Zeek writes its current logs."""
+
+    directory: str
+
+
+class SuricataSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The file to which Suricata writes its events (EVE JSON)."""
+
+    file: str
+
+
+class PacketsSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A network interface to listen on; see `homeward.sources.packets.PacketsSource`."""
+
+    interface: str
+    meter: str = ""
+    interpreter: str = ""
+
+
+class NetworkSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Which networks are the home's own, and what the owner calls an address or a hardware address."""
+
+    local: list[str] = []
+    names: dict[str, str] = {}
 
 
 class DeviceSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +144,11 @@ class Tables(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     home: HomeSection = msgspec.field(default_factory=HomeSection)
     page: PageSection = msgspec.field(default_factory=PageSection)
     mqtt: MqttSection | None = None
+    home_assistant: HomeAssistantSection | None = None
+    zeek: ZeekSection | None = None
+    suricata: SuricataSection | None = None
+    packets: PacketsSection | None = None
+    network: NetworkSection = msgspec.field(default_factory=NetworkSection)
     device: list[DeviceSection] = []
     person: list[PersonSection] = []
     response: list[ResponseSection] = []
@@ -113,7 +156,7 @@ class Tables(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 
 
 _SECRET_KEY: Final = re.compile(r"password|passwd|secret|token|api_?key", re.IGNORECASE)
-_NOT_SECRET: Final = frozenset({"password_file", "password_env"})
+_NOT_SECRET: Final = frozenset({"password_file", "password_env", "token_file", "token_env"})
 _WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?\Z", re.DOTALL)
 _EXAMPLES: Final = {
     "home.name": 'a name such as "home"',
@@ -126,7 +169,14 @@ _EXAMPLES: Final = {
     "page.allowed_hosts": 'a list such as ["hub.local:8480"]',
     "mqtt.host": 'a name such as "localhost"',
     "mqtt.port": "a number such as 8883",
-    "mqtt.presets": 'presets = ["zigbee2mqtt"], or leave it out',
+    "mqtt.presets": 'presets = ["zigbee2mqtt", "home_assistant", "tasmota", "shelly"], or some of them',
+    "home_assistant.url": 'an address such as "http://homeassistant.local:8123"',
+    "home_assistant.history_days": "how many days to learn from at first, a number such as 90",
+    "zeek.directory": 'a folder such as "/opt/zeek/logs/current"',
+    "suricata.file": 'a file such as "/var/log/suricata/eve.json"',
+    "packets.interface": 'an interface such as "eth0"',
+    "network.local": 'a list such as ["192.168.1.0/24"]',
+    "network.names": 'a table such as { "192.168.1.20" = "hallway camera" }',
     "mqtt.topic": "[[mqtt.topic]] tables",
     "device": "[[device]] tables",
     "person": "[[person]] tables",
@@ -157,10 +207,11 @@ def read(path: Path) -> Tables:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: is not TOML: {error} — mend that line; a text needs quotes") from None
     for key in _secrets(tables, ""):
-        section = key.rpartition(".")[0] or "mqtt"
+        section, _, name = key.rpartition(".")
+        section, kind = section or "mqtt", "token" if "token" in name.lower() else "password"
         raise ConfigError(
             f"{path}: {key}: secrets do not belong in this file — put it into a file of its own (chmod 600) and "
-            f'write {section}.password_file = "mqtt-password"'
+            f'write {section}.{kind}_file = "{section}-{kind}"'
         )
     try:
         return msgspec.convert(tables, Tables)
@@ -202,6 +253,8 @@ def _join(key: str, name: str) -> str:
 def _keys(plain: str) -> list[str]:
     tables: dict[str, type[msgspec.Struct]] = {
         "": Tables, "home": HomeSection, "page": PageSection, "mqtt": MqttSection, "mqtt.topic": TopicSection,
+        "home_assistant": HomeAssistantSection, "zeek": ZeekSection, "suricata": SuricataSection,
+        "packets": PacketsSection, "network": NetworkSection,
         "device": DeviceSection, "person": PersonSection, "response": ResponseSection, "history": HistorySection,
     }  # fmt: skip
     return list(tables[plain].__struct_fields__) if plain in tables else []
