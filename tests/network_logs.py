@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,5 +99,6 @@ class ZeekFolder:
     def rotate(self) -> None:
         """As Zeek does it: rename, then make it anew."""
         self.rotations += 1
-        self.conn.rename(self.folder / f"conn-26-05-28_20.{self.rotations:02d}.00.log")
+        renamed = self.conn.rename(self.folder / f"conn-26-05-28_20.{self.rotations:02d}.00.log")
+        os.utime(renamed, ns=(self.rotations, self.rotations))  # rotations are an hour apart, not a tick of the clock
         self.conn.write_text(header(), "utf-8")

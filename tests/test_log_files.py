@@ -217,7 +217,7 @@ def test_whatever_is_written_each_whole_line_is_read_once_and_in_order(
     written, found = [b""], []
     for number, step in enumerate(steps):
         if step == b"rotate":
-            log.rename(log.with_name(f"conn.log.{number}"))
+            os.utime(log.rename(log.with_name(f"conn.log.{number}")), ns=(number, number))
             write(log, b"#\n")
             written += [b"#\n"]
         elif step == b"read":

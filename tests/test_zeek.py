@@ -287,6 +287,22 @@ async def test_peers_and_devices_go_by_the_names_of_the_other_logs(zeek: ZeekFol
     assert source.refused == {"host name": 1}
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (r"Anna\xe2\x80\x99s phone", "Anna\u2019s phone"), (r"50\x09", "50"), (r"a\x00b", MAC), (r"\xff", "\ufffd"),
+        (r"\xzz", r"\xzz"), ("x" * 129, MAC), ("-", MAC),
+    ],
+)  # fmt: skip
+async def test_a_host_name_is_what_it_was_before_zeek_wrote_it(zeek: ZeekFolder, written: str, name: str) -> None:
+    zeek.write(header(("mac", "assigned_addr", "host_name"), "dhcp") + f"{MAC}\t{LAPTOP}\t{written}\n", "dhcp.log")
+    async with asyncio.timeout(20), aclosing(ZeekSource(zeek.folder).events()) as items:  # type: ignore[type-var]
+        await anext(items)
+        zeek.add(conn(orig=LAPTOP))
+        events = [await anext(items) for _ in range(2)]
+    assert {item.device for item in events if isinstance(item, Event)} == {name}
+
+
 async def test_whether_ssh_let_somebody_in_is_told_with_the_flow(zeek: ZeekFolder) -> None:
     zeek.write(header(("uid", "auth_success"), "ssh") + "C7\tT\nC8\tF\nC9\t-\n", "ssh.log")
     source = ZeekSource(zeek.folder)

@@ -246,13 +246,12 @@ class Follower:
         if finished.st_size > self._position:
             return
         if not self._next:
-            later = (path for when, path in self._siblings() if when >= finished.st_mtime_ns)
-            self._next = [path for path in later if not _is(path, finished)]
+            self._next = [path for age, path in self._siblings() if age > _age(finished)]
         self._drop_partial()
         self.close()
 
-    def _siblings(self) -> list[tuple[int, Path]]:
-        """What the log was renamed to, oldest first, with the time of the last write (nanoseconds)."""
+    def _siblings(self) -> list[tuple[tuple[int, int, int], Path]]:
+        """What the log was renamed to, oldest first, each with its `_age`."""
         found = []
         with suppress(OSError), os.scandir(self.path.parent) as entries:
             for entry in itertools.islice(entries, SIBLINGS_LIMIT):
@@ -260,7 +259,7 @@ class Follower:
                     with suppress(OSError):
                         status = entry.stat()
                         if stat.S_ISREG(status.st_mode):
-                            found.append((status.st_mtime_ns, Path(entry.path)))
+                            found.append((_age(status), Path(entry.path)))
         return sorted(found)
 
 
@@ -268,11 +267,9 @@ def _identity(inode: int, head: bytes) -> str:
     return f"{inode:x}-{len(head)}-{hashlib.blake2b(head, digest_size=8).hexdigest()}"
 
 
-def _is(path: Path, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(path.stat(), status)
-    except OSError:
-        return True
+def _age(status: os.stat_result) -> tuple[int, int, int]:
+    """What puts the files of a log in order: last written, last renamed; no two are equal, so none is read twice."""
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 class Bookmarks:

@@ -21,7 +21,7 @@ from homeward.sources.flows import Sighting
 from homeward.sources.log_files import Follower, LogError, read_lines
 from homeward.sources.log_values import FAULTS, TIME_LIMIT, as_address, read_address
 from homeward.sources.neighbourhood import Neighbourhood
-from homeward.sources.zeek_log import CONN, LABELLED_CONN, Columns, Row, Table, conn_of
+from homeward.sources.zeek_log import CONN, LABELLED_CONN, Columns, Row, Table, conn_of, unescape
 
 __all__ = ["ZeekSource", "read_conn"]
 
@@ -183,9 +183,8 @@ class ZeekSource:
         if not isinstance(mac, str):
             raise TypeError("no hardware address")
         called = host or full_name
-        self._neighbourhood.lease(
-            None if address is None else read_address(address), mac, called if isinstance(called, str) else None
-        )
+        name = unescape(called) if isinstance(called, str) else None
+        self._neighbourhood.lease(None if address is None else read_address(address), mac, name)
 
 
 def read_conn(

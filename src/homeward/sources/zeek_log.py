@@ -31,7 +31,7 @@ FIELD_LIMIT: Final = 1_024
 Row = tuple[Any, ...]
 """The wanted columns in order: text from TSV, numbers, text or lists from JSON, ``None`` where unset or missing."""
 
-_ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
+_ESCAPED = re.compile(rb"\\x([0-9a-fA-F]{2})")
 
 
 class Columns(NamedTuple):
@@ -115,15 +115,15 @@ class Table:
 
     def _header(self, text: str) -> None:
         if text.startswith("#separator"):  # the only header line with a space in it
-            self._separator = _unescape(text[len("#separator") :].strip()) or "\t"
+            self._separator = unescape(text[len("#separator") :].strip()) or "\t"
             return
         name, _, rest = text.partition(self._separator)
         if name == "#set_separator":
-            self.set_separator = _unescape(rest) or ","
+            self.set_separator = unescape(rest) or ","
         elif name == "#empty_field":
-            self._empty = _unescape(rest)
+            self._empty = unescape(rest)
         elif name == "#unset_field":
-            self._unset = _unescape(rest)
+            self._unset = unescape(rest)
         elif name == "#fields":
             self._fields(rest.split(self._separator))
 
@@ -138,8 +138,12 @@ class Table:
         self._pick = itemgetter(*(where.get(name, -1) for name in names))
 
 
-def _unescape(text: str) -> str:
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+def unescape(text: str) -> str:
+    r"""The text as it was before Zeek wrote bytes of it as ``\x09``."""
+    if "\\x" not in text:
+        return text
+    said = text.encode("utf-8", "replace")
+    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), said).decode("utf-8", "replace")
 
 
 def conn_of(row: Row) -> Conn:
