@@ -204,7 +204,7 @@ def ending_in_nonsense(*events: object) -> Script:
             if asked.get("event_type") == "state_changed":
                 subscribed = asked["id"]
             await socket.send(json.dumps({"id": asked["id"], "type": "result", "success": True, "result": result}))
-            if asked["type"] == "config/auth/list":
+            if asked["type"] == "get_states":
                 for event in events:
                     await socket.send(json.dumps({"id": subscribed, "type": "event", "event": event}))
 

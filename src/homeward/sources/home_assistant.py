@@ -46,6 +46,8 @@ START_SECONDS: Final = 300.0
 REGISTRY_SECONDS: Final = 0.5
 """Changes of the registries are waited for so long: they come by the hundred."""
 
+NOT_ADMIN: Final = "users who are no person are not named: that takes an administrator's token"
+
 HANDED_LIMIT: Final = 65_536
 _REGISTRIES: Final = ("entity_registry_updated", "device_registry_updated", "area_registry_updated")
 
@@ -108,14 +110,13 @@ class HomeAssistantSource:
         connection = await Connection.open(self._settings)
         try:
             await _until_running(connection, self._settings.url)
-            subscriptions = {await connection.subscribe(each): each for each in ("state_changed", *_REGISTRIES)}
-            with suppress(CommandError):  # an administrator's right: without it slow devices' acts have no actor
-                subscriptions[await connection.subscribe("call_service")] = "call_service"
+            admin = await self._reading.introduce(connection)
+            wanted = ("state_changed", *_REGISTRIES, *(("call_service",) if admin else ()))
+            subscriptions = {await connection.subscribe(each): each for each in wanted}
             await self._reading.load(connection)
             snapshot = await self._reading.snapshot(connection)
             connection.drop_waiting()  # the snapshot holds it already
-            missing = await self._reading.people(connection)
-            yield self._health(f"source:{self.name}", up=True, detail=missing)
+            yield self._health(f"source:{self.name}", up=True, detail="" if admin else NOT_ADMIN)
             for event in self._announce():
                 yield event
             parts: Sequence[AsyncGenerator[Event | Health, None]]
@@ -173,28 +174,31 @@ class HomeAssistantSource:
         self, connection: Connection, subscriptions: Mapping[int, str]
     ) -> AsyncGenerator[Event | Health, None]:
         """What happens from now on."""
-        loop, stale = asyncio.get_running_loop(), False  # stale: the registries have changed since they were read
-        read_at = loop.time()
+        clock = asyncio.get_running_loop().time
+        stale, read_at = False, clock()  # stale: the registries have changed since they were read
+        held: Told | None = None
         while True:
-            told: Told | None = None
-            due = read_at + REGISTRY_SECONDS - loop.time() if stale or self._reading.home.has_changed else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if due is None else max(due, 0.0)):
-                    told = await connection.next()
-            subscription = None if told is None else subscriptions.get(told.subscription)
-            if subscription in _REGISTRIES:
-                stale = True
-                continue
-            if told is None or (stale and self._is_new(told)):
+            waits = stale or self._reading.home.has_changed
+            due = read_at + REGISTRY_SECONDS - clock() if waits else None
+            if due is not None and due <= 0:
                 if stale:
-                    await asyncio.sleep(max(read_at + REGISTRY_SECONDS - loop.time(), 0.0))
                     await self._reading.load(connection)
-                stale, read_at = False, loop.time()
+                stale, read_at = False, clock()
                 for event in self._announce():
                     yield event
-            if told is not None:
+                continue
+            told, held = held or await _next_within(connection, due), None
+            kind = None if told is None else subscriptions.get(told.subscription)
+            if told is None or kind is None:
+                continue
+            if kind in _REGISTRIES:
+                stale = True
+            elif stale and self._is_new(told):
+                held = told  # the registries say what it is
+                await asyncio.sleep(due or 0.0)
+            else:
                 with self._reading.counting():
-                    for item in self._happen(subscription, told.event):
+                    for item in self._happen(kind, told.event):
                         yield item
 
     def _is_new(self, told: Told) -> bool:
@@ -203,18 +207,18 @@ class HomeAssistantSource:
         entity_id = data.get("entity_id") if isinstance(data, dict) else None
         return isinstance(entity_id, str) and not self._reading.home.is_registered(entity_id)
 
-    def _happen(self, subscription: str | None, event: Mapping[str, Any]) -> Iterator[Event | Health]:
+    def _happen(self, kind: str, event: Mapping[str, Any]) -> Iterator[Event | Health]:
         """Raises `Refused`."""
         data = event.get("data")
         if not isinstance(data, dict):
             raise Refused("malformed")
-        if subscription == "call_service":
+        if kind == "call_service":
             self._reading.actors.note_call(event, read_moment(event.get("time_fired")))
-        elif subscription == "state_changed" and data.get("new_state") is None:
+        elif data.get("new_state") is None:
             entity_id = data.get("entity_id")
             if isinstance(entity_id, str):
                 self._remove(entity_id)
-        elif subscription == "state_changed":
+        else:
             state = State.read(data.get("new_state"))
             self._reading.note(state)
             yield from self._take(state, since=0.0, whole=True)
@@ -265,6 +269,14 @@ class HomeAssistantSource:
 
     def _health(self, subject: str, *, up: bool, detail: str = "") -> Health:
         return Health(at=datetime.now(UTC), subject=subject, up=up, detail=detail)
+
+
+async def _next_within(connection: Connection, seconds: float | None) -> Told | None:
+    """The next event; ``None`` if there is none in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            return await connection.next()
+    return None
 
 
 async def _until_running(connection: Connection, url: str) -> None:

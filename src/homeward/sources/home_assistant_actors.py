@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
+from homeward.sources.home_assistant_states import ID_LIMIT, STATE_LIMIT, read_context
 from homeward.sources.payloads import clean_name
 
 T = TypeVar("T")
@@ -25,18 +26,17 @@ class Actors:
     """Persons by their users, automations by the contexts of their runs, and what was asked of whom."""
 
     def __init__(self) -> None:
-        self._own = ""
+        self._own: tuple[str, bool] = ("", False)
         self._persons: dict[str, str] = {}
         self._users: dict[str, str] = {}
         self._runs: OrderedDict[str, str] = OrderedDict()
-        self._calls: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
+        self._calls: OrderedDict[str, tuple[float, Mapping[str, str]]] = OrderedDict()
 
     def note_self(self, user: object) -> None:
-        """Whose token we use (`auth/current_user`). It is the guard, unless it is a person's."""
+        """Whose token we use (`auth/current_user`). It is the guard, unless it is the owner's or another person's."""
         if isinstance(user, dict) and isinstance(user.get("id"), str):
-            shared = user["id"] in self._persons or user.get("is_owner") is True
             named = str(user.get("name")).strip().lower() == OWN_USER
-            self._own = user["id"] if named or not shared else ""
+            self._own = (user["id"], named) if named or user.get("is_owner") is not True else ("", False)
 
     def note_users(self, users: object) -> None:
         """All users (`config/auth/list`), which an administrator's token may read."""
@@ -49,33 +49,31 @@ class Actors:
     def note_person(self, device: str, attributes: Mapping[str, Any]) -> None:
         """A person, named as its device, and the user that is hers."""
         user = attributes.get("user_id")
-        if isinstance(user, str) and len(self._persons) < CONTEXT_LIMIT:
+        if isinstance(user, str) and len(user) <= ID_LIMIT and len(self._persons) < CONTEXT_LIMIT:
             self._persons[user] = _person(device)
 
-    def note_automation(self, entity_id: str, attributes: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+    def note_automation(self, entity_id: str, attributes: Mapping[str, Any], context: Mapping[str, str]) -> None:
         """An automation's state: each run has a context of its own, in which all that it does happens."""
         run = context.get("id")
-        if isinstance(run, str):
+        if run is not None:
             said = attributes.get("friendly_name")
             name = (clean_name(said) if isinstance(said, str) else None) or entity_id.partition(".")[2]
             _keep(self._runs, run, self.automation(name))
 
     def note_call(self, event: Mapping[str, Any], at: float) -> None:
         """A service was called (the event ``call_service``, which an administrator's token may read)."""
-        data, context = event.get("data"), event.get("context")
-        if not isinstance(data, dict) or not isinstance(context, dict):
-            return
-        asked = data.get("service_data")
+        data, context = event.get("data"), read_context(event.get("context"))
+        asked = data.get("service_data") if isinstance(data, dict) else None
         named = asked.get("entity_id") if isinstance(asked, dict) else None
         for entity_id in [named] if isinstance(named, str) else named if isinstance(named, list) else []:
-            if isinstance(entity_id, str):
+            if isinstance(entity_id, str) and len(entity_id) <= STATE_LIMIT:
                 _keep(self._calls, entity_id, (at, context))
 
     @staticmethod
     def automation(name: str) -> str:
         return f"automation:{name}"[:128].rstrip()
 
-    def who(self, entity_id: str, context: Mapping[str, Any], updated: float) -> tuple[str | None, str | None]:
+    def who(self, entity_id: str, context: Mapping[str, str], updated: float) -> tuple[str | None, str | None]:
         """The actor, if known, and the origin; both ``None`` where the device did it by itself."""
         actor, origin = self._who(context)
         if origin is None and entity_id in self._calls:
@@ -84,18 +82,19 @@ class Actors:
                 return self._who(asked)
         return actor, origin
 
-    def _who(self, context: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    def _who(self, context: Mapping[str, str]) -> tuple[str | None, str | None]:
         run, parent, user = context.get("id"), context.get("parent_id"), context.get("user_id")
         for each in (run, parent):
-            if isinstance(each, str) and each in self._runs:
+            if each is not None and each in self._runs:
                 return self._runs[each], ORIGIN
-        if isinstance(user, str):
+        if user is not None:
             return self.user(user), ORIGIN
-        return None, (ORIGIN if isinstance(parent, str) else None)
+        return None, (None if parent is None else ORIGIN)
 
     def user(self, user: str) -> str | None:
         """The actor that a user is; ``None`` for one that belongs to no person, without a right to read its name."""
-        if user and user == self._own:
+        own, named = self._own
+        if user == own and (named or user not in self._persons):
             return "homeward"
         return self._persons.get(user) or self._users.get(user)
 

@@ -57,7 +57,7 @@ async def _past(
     try:
         await reading.load(connection)
         await reading.snapshot(connection)
-        await reading.people(connection)
+        await reading.introduce(connection)
     finally:
         await connection.close()
     ours = sorted(entity.entity_id for entity in reading.home.entities())

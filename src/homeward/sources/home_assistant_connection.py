@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, PayloadTooBig, WebSocketException
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from homeward.sources.payloads import Refused, read_json
 
-MESSAGE_LIMIT: Final = 32 * 1024 * 1024
-"""The longest message that is read, in bytes: ten thousand entities' states are a third of it."""
+MESSAGE_LIMIT: Final = 16 * 1024 * 1024
+"""The longest message that is read, in bytes: ten thousand entities' states are two thirds of it."""
 
 WAITING_LIMIT: Final = 50_000
 """How many events may come in while the answer to a command is waited for."""
@@ -259,7 +259,7 @@ async def _authenticate(settings: HomeAssistantSettings, socket: ClientConnectio
                 )
             await socket.send(msgspec.json.encode({"type": "auth", "access_token": settings.token}).decode())
             answer = read_json(await socket.recv(decode=False))
-    except (ConnectionClosed, PayloadTooBig, Refused, TimeoutError) as error:
+    except (ConnectionClosed, Refused, TimeoutError) as error:
         raise HomeAssistantError(f"{settings.url}: did not let us in ({_one_line(error)})") from None
     if answer.get("type") != "auth_ok":
         raise TokenError(

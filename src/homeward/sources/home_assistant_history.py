@@ -22,22 +22,22 @@ from homeward.sources.home_assistant_connection import (
     LostError,
     TooLargeError,
 )
-from homeward.sources.home_assistant_states import STATE_LIMIT, State, kept
+from homeward.sources.home_assistant_states import STATE_LIMIT, State, kept, read_context
 from homeward.sources.payloads import clean_name
 
-PIECE_SECONDS: Final = 6 * 3600.0
+PIECE_SECONDS: Final = 2 * 3600.0
 TOGETHER: Final = 100
 """How many entities one question asks for; of sensors, which say much, `TOGETHER_MEASURED`."""
 
 TOGETHER_MEASURED: Final = 10
-ROWS_LIMIT: Final = 500_000
-"""How many states of one piece are held at once; what is beyond it is left out and counted."""
+ROWS_LIMIT: Final = 100_000
+"""How many states are held at once: of a time that has more, a part is asked for."""
 
 COMMIT_SECONDS: Final = 40.0
 """How long the recorder may take to write down what is known already; by default it takes up to five seconds."""
 
 SHORTEST_SECONDS: Final = 60.0
-"""What is too much of one entity in so short a time is left out and counted."""
+"""What is too much even of so short a time is left out and counted."""
 
 MICROSECOND: Final = 1e-6
 """The API cuts times to microseconds and the recorder does not: what the API told is up to one later there."""
@@ -70,11 +70,16 @@ class History:
 
         Raises `HomeAssistantError`: it has no recorder, or the connection is lost.
         """
+        span = PIECE_SECONDS
         while start < end:
-            until = min(start + PIECE_SECONDS, end)
-            for state in await self._piece(entity_ids, start, until, with_start=with_start):
+            until = min(start + span, end)
+            piece = await self._piece(entity_ids, start, until, with_start=with_start)
+            if piece is None:
+                span = (until - start) / 2
+                continue
+            for state in piece:
                 yield state
-            start, with_start = until, False
+            start, with_start, span = until, False, min(2 * span, PIECE_SECONDS)
 
     async def written(self, snapshot: Mapping[str, State], since: float) -> None:
         """Wait until the recorder has written down the states of the snapshot that are later than ``since``."""
@@ -92,11 +97,16 @@ class History:
                         return
                     await asyncio.sleep(0.5)
 
-    async def _piece(self, entity_ids: Sequence[str], start: float, end: float, *, with_start: bool) -> list[State]:
+    async def _piece(
+        self, entity_ids: Sequence[str], start: float, end: float, *, with_start: bool
+    ) -> list[State] | None:
+        """All states of a short time, in order; ``None`` if they are too many to be held."""
         states: list[State] = []
         for together in batches(entity_ids):
             states += await self._ask(together, start, end, with_start=with_start)
             if len(states) > ROWS_LIMIT:
+                if end - start > SHORTEST_SECONDS:
+                    return None
                 self._refused["too much history"] += len(states) - ROWS_LIMIT
                 del states[ROWS_LIMIT:]
         if not any(state.updated > start for state in states):
@@ -162,7 +172,7 @@ class History:
         self._connection = await Connection.open(self._settings, keepalive=None)
         return await self._connection.command(type_, **fields)
 
-    async def _causes(self, start: float, end: float) -> dict[tuple[str, int], dict[str, Any]]:
+    async def _causes(self, start: float, end: float) -> dict[tuple[str, int], Mapping[str, str]]:
         """Who caused the states, as the logbook tells it; empty where there is none."""
         try:
             said = await self._command("logbook/get_events", start_time=_text(start), end_time=_text(end + 1.0))
@@ -172,20 +182,20 @@ class History:
             await self.aclose()
             self._refused["too much history"] += 1
             return {}
-        causes: dict[tuple[str, int], dict[str, Any]] = {}
+        causes: dict[tuple[str, int], Mapping[str, str]] = {}
         for entry in said if isinstance(said, list) else ():
             if isinstance(entry, dict) and isinstance(entry.get("when"), int | float):
                 causes[str(entry.get("entity_id")), _key(entry["when"])] = self._context(entry)
         return causes
 
-    def _context(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _context(self, entry: Mapping[str, Any]) -> Mapping[str, str]:
         by, name = entry.get("context_entity_id"), entry.get("context_name")
         if entry.get("context_event_type") == "automation_triggered" and isinstance(by, str):
             # The run's own context is not told here; one that stands for the automation does as well.
             named = (clean_name(name) if isinstance(name, str) else None) or by
             self._actors.note_automation(by, {"friendly_name": named}, {"id": f"logbook {by}"})
             return {"id": f"logbook {by}"}
-        return {"user_id": entry.get("context_user_id")}
+        return read_context({"user_id": entry.get("context_user_id")})
 
 
 def batches(entity_ids: Sequence[str]) -> list[list[str]]:
@@ -221,7 +231,7 @@ def _state(entity_id: str, row: object, start: float) -> State | None:
     )
 
 
-def _caused(state: State, context: Mapping[str, Any] | None) -> State:
+def _caused(state: State, context: Mapping[str, str] | None) -> State:
     if context is None:
         return state
     return State(state.entity_id, state.state, state.attributes, state.changed, state.updated, context)

@@ -55,6 +55,10 @@ _RANK: Final = (
 )  # fmt: skip
 
 
+_OF_ENTITIES: Final = ("area_id", "device_id", "disabled_by", "entity_category", "id", "name", "original_name")
+_OF_DEVICES: Final = ("area_id", "connections", "entry_type", "manufacturer", "model", "name", "name_by_user")
+
+
 class About(NamedTuple):
     """What an entity's attributes say it is; everything else in them is left alone, where it is above all."""
 
@@ -116,11 +120,9 @@ class Home:
     def load(self, entities: object, devices: object, areas: object) -> None:
         """Take the lists of the three registries as they are now. What is no entry is passed over."""
         before = self._entries.keys()
-        self._entries = {
-            entry["entity_id"]: entry for entry in _dicts(entities, "entity_id") if len(entry["entity_id"]) < 256
-        }
-        self._devices = {entry["id"]: entry for entry in _dicts(devices, "id")}
-        self._rooms = {entry["area_id"]: _word(entry.get("name")) for entry in _dicts(areas, "area_id")}
+        self._entries = dict(_entries(entities, "entity_id", _OF_ENTITIES))
+        self._devices = dict(_entries(devices, "id", _OF_DEVICES))
+        self._rooms = {key: _word(area.get("name")) for key, area in _entries(areas, "area_id", ("name",))}
         self._names = self._name_devices()
         self._groups = {}
         for entity_id, entry in self._entries.items():
@@ -300,10 +302,11 @@ class Home:
         return {name: text for name, text in said.items() if text}
 
 
-def _dicts(entries: object, key: str) -> Iterator[dict[str, Any]]:
+def _entries(entries: object, key: str, fields: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A registry's entries by their key, and of each the fields that we need."""
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get(key), str):
-            yield entry
+        if isinstance(entry, dict) and isinstance(name := entry.get(key), str) and len(name) < 256:
+            yield name, {field: entry[field] for field in fields if entry.get(field) is not None}
 
 
 def _word(said: object) -> str:

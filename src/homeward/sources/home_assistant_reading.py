@@ -14,7 +14,7 @@ from typing import Final
 
 from homeward.core.event import Event
 from homeward.sources.home_assistant_actors import Actors
-from homeward.sources.home_assistant_connection import CommandError, Connection
+from homeward.sources.home_assistant_connection import Connection
 from homeward.sources.home_assistant_home import Entity, Home
 from homeward.sources.home_assistant_states import RESIDENTS, Decoder, State
 from homeward.sources.payloads import Refused
@@ -58,14 +58,14 @@ class Reading:
             self.note(state)
         return states
 
-    async def people(self, connection: Connection) -> str:
-        """Learn whose users there are; returns what could not be read, in words."""
-        self.actors.note_self(await connection.command("auth/current_user"))
-        try:
-            self.actors.note_users(await connection.command("config/auth/list"))
-        except CommandError:
-            return "users who are no person are not named: that takes an administrator's token"
-        return ""
+    async def introduce(self, connection: Connection) -> bool:
+        """Learn whose token we use and, if that is an administrator's (which is returned), what users there are."""
+        user = await connection.command("auth/current_user")
+        self.actors.note_self(user)
+        if not isinstance(user, dict) or user.get("is_admin") is not True:
+            return False
+        self.actors.note_users(await connection.command("config/auth/list"))
+        return True
 
     def counting(self) -> Counting:
         """What is refused within is counted, and it goes on."""

@@ -29,6 +29,10 @@ READ: Final = frozenset(
 )  # fmt: skip
 """The attributes that are read. All others are dropped at once, where somebody is above all."""
 
+ID_LIMIT: Final = 64
+LAST_LIMIT: Final = 65_536
+"""How many properties' last states are kept; others are refused and counted. The journal keeps as many."""
+
 FRESH_SECONDS: Final = 5.0
 STATE_LIMIT: Final = 255
 """The longest state that Home Assistant has, in characters."""
@@ -94,7 +98,7 @@ class State:
     attributes: Mapping[str, Any]
     changed: float
     updated: float
-    context: Mapping[str, Any]
+    context: Mapping[str, str]
 
     @classmethod
     def read(cls, said: object) -> State:
@@ -106,7 +110,6 @@ class State:
             raise Refused("malformed")
         if len(state) > STATE_LIMIT or len(entity_id) > STATE_LIMIT:
             raise Refused("malformed")
-        context = said.get("context")
         updated = read_moment(said.get("last_updated"))
         return cls(
             entity_id=entity_id,
@@ -114,13 +117,21 @@ class State:
             attributes=kept(attributes),
             changed=min(read_moment(said.get("last_changed")), updated),
             updated=updated,
-            context=context if isinstance(context, dict) else {},
+            context=read_context(said.get("context")),
         )
 
 
 def kept(attributes: object) -> Mapping[str, Any]:
     """The attributes that are read."""
     return {name: attributes[name] for name in READ & attributes.keys()} if isinstance(attributes, dict) else {}
+
+
+def read_context(said: object) -> Mapping[str, str]:
+    """What a context says of who acts: ``id``, ``parent_id`` and ``user_id``, as far as they are there."""
+    if not isinstance(said, dict):
+        return {}
+    ids = ((name, said.get(name)) for name in ("id", "parent_id", "user_id"))
+    return {name: text for name, text in ids if isinstance(text, str) and 0 < len(text) <= ID_LIMIT}
 
 
 def read_moment(said: object) -> float:
@@ -143,7 +154,7 @@ class Decoder:
     """Turns states into changes, and remembers the last state of every property so that a repeat is none.
 
     ``last`` holds states of an earlier process (`homeward.sources.topics.last_state`). ``refused`` counts by reason
-    what could not be used. Memory is bounded by the number of entities that `Home` lets in.
+    what could not be used. Memory is bounded by `LAST_LIMIT` and by how many entities `Home` lets in.
     """
 
     def __init__(self, last: Mapping[str, str] | None = None) -> None:
@@ -234,6 +245,8 @@ class Decoder:
         before = self._last.get(key)
         if before == now or (property_.value is not None and _near(before, property_.value, property_.step)):
             return False
+        if before is None and len(self._last) >= LAST_LIMIT:
+            raise Refused("too many devices")
         self._last[key] = now
         return before is not None
 
@@ -241,6 +254,8 @@ class Decoder:
         """A bell that rang, a button that was pressed: the state is when."""
         at = read_moment(state.state)
         before = self._moments.get(entity.key)
+        if before is None and len(self._moments) >= LAST_LIMIT:
+            raise Refused("too many devices")
         self._moments[entity.key] = state.state
         if before == state.state:
             return []
