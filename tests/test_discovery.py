@@ -100,8 +100,8 @@ def test_a_device_announces_itself_once_and_again_when_it_is_something_else() ->
     (news,) = home.bridge(device("front door", "contact"))
     assert (news.device, news.action) == ("front door", "announced")
     assert news.attributes == {
-        "identity": "zigbee:00:15:8d:00:01:02:03:04", "type": "contact.other", "role": "use", "maker": "Aqara",
-        "model": "MCCGQ11LM", "address": "00:15:8d:00:01:02:03:04",
+        "identity": "zigbee:00:15:8d:00:01:02:03:04", "type": "contact.door", "role": "entrance",
+        "maker": "Aqara", "model": "MCCGQ11LM", "address": "00:15:8d:00:01:02:03:04",
     }  # fmt: skip
     assert home.bridge(device("front door", "contact")) == []
     (changed,) = home.bridge(device("front door", "contact", "smoke"))

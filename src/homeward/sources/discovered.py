@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
 
-from homeward.core.vocabulary import role_of
 from homeward.sources.dialects import Found, Listen, Paths
+from homeward.sources.placing import placed
 from homeward.sources.topics import TopicRule
 
 _FIRST: Final = (
@@ -61,6 +61,13 @@ class Discovered:
         return tuple(dict.fromkeys(topic for part in self.parts.values() for topic in part.commands))
 
     @property
+    def states(self) -> tuple[str, ...]:
+        """The topics on which it tells its states."""
+        heard = (listen.topic for part in self.parts.values() for listen in part.listens)
+        native = (topic.removesuffix("/set") for topic in self.commands if topic.endswith("/set"))
+        return tuple(dict.fromkeys((*heard, *native)))
+
+    @property
     def heard_of(self) -> bool:
         """Whether it can be heard, by what its availability topics say together (its latest part says how)."""
         said = list(self.heard.values())
@@ -71,8 +78,10 @@ class Discovered:
     @property
     def attributes(self) -> dict[str, str]:
         """What is announced of it."""
+        room = self.about("room")
+        type_, role = placed(self.type, self.name, room)
         about = {
-            "identity": self.identity, "type": self.type, "role": role_of(self.type), "room": self.about("room"),
+            "identity": self.identity, "type": type_, "role": role, "room": room,
             "maker": self.about("maker"), "model": self.about("model"), "address": self.about("address"),
         }  # fmt: skip
         return {key: said for key, said in about.items() if said}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final, Literal
 
 from homeward.core.event import NAME_LIMIT
@@ -45,6 +46,9 @@ FOUND_LIMIT: Final = 1_024
 TOPIC_LIMIT: Final = 8_192
 """How many topics are read or listened to for them."""
 
+ADDRESS_LIMIT: Final = 4 * FOUND_LIMIT
+"""How many addresses are remembered; beyond it a new one is left out."""
+
 PART_LIMIT: Final = 128
 """How many parts (entities, components) one device has."""
 
@@ -72,10 +76,13 @@ class Discovery:
         self._devices: dict[str, Discovered] = {}
         self._owner: dict[str, str] = {}  # of a name: the identity
         self._told: dict[str, str] = {}
+        self._address: dict[str, str] = {}  # of an address: the identity
         for key, state in decoder.last.items():
             action, _, name = key.partition("/")
             if action == ANNOUNCED:
-                self._owner[name] = state.partition("\n")[0]
+                identity, *_, address = state.split("\n")
+                self._owner[name] = identity
+                self._address[address] = identity
                 self._told[name] = state
         self._reading: dict[str, dict[tuple[str, str], Listen]] = {}  # of a topic: by identity (one) and part
         self._listening: dict[str, dict[str, Presence]] = {}  # of a topic: by identity
@@ -178,6 +185,8 @@ class Discovery:
             device = self._admit(dialect, found)
         elif device.dialect != dialect.name:
             raise Refused("device name")
+        if found.address and not self._has_address(found):
+            found = replace(found, address="")
         before = device.parts.get(found.part)
         if before == found:
             return
@@ -201,6 +210,13 @@ class Discovery:
                 del other.parts[part.part]
             for part in asking:
                 yield from self._found(next(one for one in self._dialects if one.name == other.dialect), part)
+
+    def _has_address(self, found: Found) -> bool:
+        """Whether the address is the device's own. By their addresses devices are told to be the same: a second one
+        that claims it is not believed."""
+        if len(self._address) < ADDRESS_LIMIT:
+            self._address.setdefault(found.address, found.identity)
+        return self._address.get(found.address) == found.identity
 
     def _told_natively(self, dialect: Dialect, found: Found) -> bool:
         """Whether a rule from the start reads all that this tells of, or the device's own dialect tells it."""
