@@ -28,7 +28,10 @@ from homeward.guard import Guard
 from homeward.inbox import collect
 from homeward.journal import Journal
 
-COMMANDS = ("init", "check", "up", "answer", "stand-down", "verify", "backup", "restore", "replay", "bench")
+COMMANDS = (
+    "init", "check", "up", "explain", "answer", "stand-down", "incidents", "mud", "verify", "backup", "restore",
+    "replay", "bench",
+)  # fmt: skip
 
 
 @pytest.fixture

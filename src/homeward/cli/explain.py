@@ -8,19 +8,15 @@ import sys
 import textwrap
 from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from homeward.cli import progress
-from homeward.config import load
+from homeward.cli.reading import resumed
 from homeward.core.engine import Engine
 from homeward.core.explanation import Explanation
 from homeward.core.incident import Incident
 from homeward.dashboard import words
 from homeward.dashboard.view import safe
-from homeward.guard import Guard
-from homeward.journal import Journal
 
 OK, PROBLEM = 0, 1
 WIDTH: Final = 100
@@ -29,9 +25,7 @@ NEWEST: Final = 5
 
 def explain(chosen: argparse.Namespace) -> int:
     """Tell one incident, at length."""
-    state: Path = chosen.state if chosen.state is not None else load(chosen.config).state
-    with Journal(state, read_only=True) as journal, progress.bar("reading journal", "entries") as more:
-        engine = Guard.resume(journal, lambda: more(1)).engine
+    engine = resumed(chosen)
     incident = engine.incidents.get(chosen.incident)
     if incident is None:
         print(f"homeward: {_unknown(chosen.incident, engine)}", file=sys.stderr)

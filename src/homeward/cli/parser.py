@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from homeward import __version__
 from homeward.bench.catalogue import BENCHMARKS, SEED
-from homeward.cli import bench_commands, commands, explain
+from homeward.cli import bench_commands, commands, explain, standards
 from homeward.config import FILE_NAME, PAGE_PORT
 from homeward.core.event import is_name
+from homeward.exchange.needs import MIN_DAYS
 
 STORY: Final = """\
 Homeward learns what is usual in a home, notices what is not, and answers in
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     group = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_running(group)
     _add_answering(group)
+    _add_telling(group)
     _add_keeping(group)
     _add_measuring(group)
     _add_benchmarks(group)
@@ -122,6 +124,37 @@ def _add_answering(group: Any) -> None:
         "Everything that the guard did and that has not ended yet is taken back now. It goes\n"
         "on watching.\n\n  homeward stand-down",
     )  # fmt: skip
+    _add_config(one)
+
+
+def _add_telling(group: Any) -> None:
+    one = _add(
+        group, "incidents", standards.incidents, "what was told, as a table or for a SIEM",
+        "List the incidents that are kept, oldest first. With --ocsf each is one line of JSON:\n"
+        "a Detection Finding of OCSF 1.5, with the techniques of ATT&CK that may be behind it.\n"
+        "They are read from the journal; the guard may run meanwhile.\n\n"
+        "  homeward incidents --since 7d\n  homeward incidents --ocsf > incidents.ndjson",
+    )  # fmt: skip
+    one.add_argument("--ocsf", action="store_true", help="one JSON object in each line")
+    one.add_argument(
+        "--since", type=standards.moment_or_span, metavar="WHEN",
+        help="what changed since a day (2026-03-02), a moment (2026-03-02T21:00) or 7d, 12h, 30m ago",
+    )  # fmt: skip
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
+    _add_config(one)
+    one = _add(
+        group, "mud", standards.usage_description, "what does a device need of the network? as a MUD file",
+        "Print what a device has been seen to need of the network as a MUD file (RFC 8520),\n"
+        "which a router or firewall can enforce. What is not in it, and why, is told on\n"
+        "standard error. Without a device, list those that were seen on the network.\n\n"
+        "  homeward mud\n  homeward mud \"hall camera\" > hall-camera.json",
+    )  # fmt: skip
+    one.add_argument("device", nargs="?", metavar="DEVICE", help="its name, as the page tells it")
+    one.add_argument(
+        "--min-days", type=_days, default=MIN_DAYS, metavar="N",
+        help="from how many days on something is a need (default: %(default)s)",
+    )  # fmt: skip
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
     _add_config(one)
 
 
@@ -208,6 +241,13 @@ def _budget(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be a number of alarms a week above 0")
+    return value
+
+
+def _days(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be a number of days, 1 or more")
     return value
 
 

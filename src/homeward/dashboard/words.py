@@ -16,14 +16,27 @@ _ACTS = {
 
 _RUNGS = {"record": "noted", "notify": "alarm", "command": "alarm and act"}
 
+_KINDS = {"rule": "rule", "silent": "silence", "blind": "blind", "network": "network", "new": "new here"}
+
 _ANSWERS = {None: "", "yes": "That was me", "no": "Not me"}
+
+_ADMITTED = {None: "", "yes": "Approved", "no": "Refused"}
+
+_JOINED = {"network": "Unusual flows in it", "new": "Newcomers in it"}
 
 _COUNTERS = {
     "bad_clock": "timestamps not believed",
     "commits": "commits to the journal",
     "commits_failed": "commits that failed",
+    "diagnostic": "readings that are no habit",
     "dropped_while_full": "events dropped while the disk was full",
     "echo": "echoes of its own acts",
+    "events": "events",
+    "flow_held": "flows held, not learned",
+    "flow_learned": "flows learned",
+    "flow_malformed": "refused: flows that cannot be",
+    "flow_unusual": "unusual flows",
+    "flows_merged": "flows told together with others of their minute",
     "held": "held, not learned",
     "held_dropped": "held, then dropped",
     "notes": "notes taken in",
@@ -31,8 +44,12 @@ _COUNTERS = {
     "outcome_unknown": "outcomes of nothing it did",
     "refused_name": "refused: name too long or empty",
     "source_restarts": "restarts of a source",
+    "told_twice": "told by two sources, counted once",
     "unwritable": "refused: could not be written down",
 }
+
+_COUNTED = {"alarm": "alarms: {}", "events": "events from {}", "late": "too late: {}", "failed": "failed: {}"}
+"""Counters of one kind each: ``events: zeek``."""
 
 
 def act(command: str) -> str:
@@ -44,8 +61,24 @@ def rung(name: str) -> str:
     return _RUNGS.get(name, name)
 
 
-def answer(given: str | None) -> str:
-    return _ANSWERS.get(given, "")
+def kind(name: str) -> str:
+    """What an incident is marked as; nothing for what is unusual by habit, as most are."""
+    return _KINDS.get(name, "")
+
+
+def answer(given: str | None, kind: str = "") -> str:
+    """What was said to an incident; of a newcomer it is told what the answer came to."""
+    return (_ADMITTED if kind == "new" else _ANSWERS).get(given, "")
+
+
+def joined(kind: str) -> str:
+    """What an incident's number of events counts."""
+    return _JOINED.get(kind, "Unusual events in it")
+
+
+def seldom(kind: str) -> str:
+    """Among what an incident's p-value counts."""
+    return "half-hours on the network" if kind == "network" else "visits"
 
 
 def who(answered_by: str) -> str:
@@ -59,7 +92,16 @@ def many(count: int, one: str, more: str = "") -> str:
 
 
 def counter(name: str) -> str:
-    return _COUNTERS.get(name, name.replace("_", " ").replace(":", ": "))
+    """A counter as people say it: ``refused: zeek: too long`` → ``refused from zeek: too long``."""
+    if name in _COUNTERS:
+        return _COUNTERS[name]
+    head, _, rest = name.partition(": ")
+    if head in _COUNTED and rest:
+        return _COUNTED[head].format(rest)
+    source, _, reason = rest.rpartition(": ")
+    if head == "refused" and source:
+        return f"refused from {source}: {reason}"
+    return name.replace("_", " ")
 
 
 def clock(at: datetime) -> str:

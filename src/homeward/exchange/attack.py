@@ -212,6 +212,6 @@ def _signs_in(event: Event, habit: str) -> set[str]:
     found = set()
     if flow.inbound and not local_address(flow.peer):
         found.add("remote access from outside" if flow.port in REMOTE_ACCESS else "asked from outside")
-    if habit == "how heavy" and flow.sent > flow.received:
+    if habit == "how much sent" and flow.sent > flow.received:
         found.add("heavy sent")
     return found
