@@ -221,7 +221,7 @@ def test_the_first_is_told_at_once_and_the_rest_of_the_minute_as_one() -> None:
     assert not merger.is_over(START + 59)
     assert merger.is_over(START + 60)
     ((_, rest),) = merger.close()
-    assert rest == Sighting("camera", flow(sent=20, received=40, count=2), START + 3)
+    assert rest == Sighting("camera", flow(sent=20, received=40, times=2), START + 3)
     assert merger.is_empty
     assert merger.merged == {"same": 2}
 
@@ -239,7 +239,7 @@ def test_what_differs_in_any_part_of_it_is_told_apart() -> None:
 def test_a_log_that_is_out_of_order_does_not_end_a_window_at_each_line() -> None:
     seconds = [0, 61, 3, 62, 4, 63, 5, 121]
     told = list(merge([sighting(second) for second in seconds], Merger()))
-    assert [each.flow.count for each in told] == [1, 1, 5, 1]
+    assert [each.flow.times for each in told] == [1, 1, 5, 1]
 
 
 def test_beyond_the_limit_a_device_is_told_once_a_minute_as_many() -> None:
@@ -315,7 +315,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(seen: list[Sighting], of_devi
                 [each.flow for each in some if each.device == device and each.flow.inbound == direction]
                 for some in (seen, told)
             )
-            assert sum(each.count for each in before) == sum(each.count for each in after)
+            assert sum(each.times for each in before) == sum(each.times for each in after)
             assert sum(each.sent for each in before) == sum(each.sent for each in after)
             assert sum(each.received for each in before) == sum(each.received for each in after)
             assert math.isclose(sum(each.seconds for each in before), sum(each.seconds for each in after))

@@ -74,7 +74,7 @@ async def test_a_conversation_is_one_flow_of_the_device_that_asked(tmp_path: Pat
     flow = read_flow(event)
     assert flow is not None
     assert (flow.peer, flow.port, flow.protocol, flow.inbound) == (CLOUD, 8883, "tcp", False)
-    assert (flow.state, flow.count, round(flow.seconds, 3)) == ("SF", 1, 3.0)
+    assert (flow.state, flow.times, round(flow.seconds, 3)) == ("SF", 1, 3.0)
     assert (flow.sent, flow.received) == (4 * 54 + 100, 3 * 54 + 1000)
 
 
@@ -138,7 +138,7 @@ async def test_a_scan_is_a_handful_of_events(tmp_path: Path) -> None:
     ports = range(1, 2_001)
     found = await flows_of((frame(HOME, CLOUD, 6, tcp(40_000, port, SYN)) for port in ports), tmp_path)
     assert len(found) <= 300
-    assert sum(flow.count for _, flow in found) == len(ports)
+    assert sum(flow.times for _, flow in found) == len(ports)
     assert {flow.state for _, flow in found} == {"S0"}
 
 
@@ -148,7 +148,7 @@ async def test_a_flood_of_flows_is_bounded_and_counted(tmp_path: Path) -> None:
     frames = (frame(HOME, peer, 6, tcp(40_000, 23, SYN)) for peer in peers)
     source = PacketsSource(write_pcap(tmp_path / "one.pcap", frames, every=0.000_1))
     flows = [read_flow(item) for item in await everything(source) if isinstance(item, Event)]
-    assert sum(flow.count for flow in flows if flow is not None) == FLOW_LIMIT
+    assert sum(flow.times for flow in flows if flow is not None) == FLOW_LIMIT
     assert source.refused == {"too many flows": more}
     assert len(flows) < 300
 

@@ -257,5 +257,5 @@ def test_the_recorded_eve_is_read_whole(data_folder: Path) -> None:
     assert sum(each.action == "alert" for each in seen) == kinds["alert"] > 700
     assert len({each.flow.peer for each in seen if each.flow.peer.endswith(".com")}) >= 2
     told = list(merge(seen, Merger()))
-    assert sum(each.flow.count for each in told) == len(seen)
+    assert sum(each.flow.times for each in told) == len(seen)
     assert sum(each.flow.sent for each in told) == sum(each.flow.sent for each in seen)

@@ -197,6 +197,6 @@ def test_killed_again_and_again_while_the_log_grows_it_counts_each_flow_once(
     events = [item for _, item in with_end.inputs() if isinstance(item, Event)]
     with_end.close()
     flows = [flow for flow in map(read_flow, events) if flow is not None and flow.peer != "198.51.100.100"]
-    assert sum(flow.count for flow in flows) == written
+    assert sum(flow.times for flow in flows) == written
     assert sum(flow.sent for flow in flows) == 100 * written
     assert len(flows) < written

@@ -20,7 +20,7 @@ class Flow(NamedTuple):
     ``peer`` is the other end's name where known, its address otherwise. ``port`` is the port that was asked (for
     ICMP the type), ``protocol`` a lower-case word. ``inbound`` says that the device was asked and did not ask.
     ``sent`` and ``received`` are bytes, ``seconds`` how long it took. ``state`` is Zeek's ``conn_state``, or nothing.
-    ``count`` is how many such conversations within a minute it stands for.
+    ``times`` is how many such conversations within a minute it stands for.
     """
 
     peer: str
@@ -31,7 +31,7 @@ class Flow(NamedTuple):
     received: int = 0
     seconds: float = 0.0
     state: str = ""
-    count: int = 1
+    times: int = 1
 
 
 def flow_attributes(flow: Flow) -> dict[str, str]:
@@ -45,7 +45,7 @@ def flow_attributes(flow: Flow) -> dict[str, str]:
         "received": str(flow.received),
         "seconds": f"{flow.seconds:.3f}",
         "state": flow.state,
-        "count": str(flow.count),
+        "count": str(flow.times),
     }
 
 
@@ -64,7 +64,7 @@ def read_flow(event: Event) -> Flow | None:
             received=int(about["received"]),
             seconds=float(about["seconds"]),
             state=about["state"],
-            count=int(about["count"]),
+            times=int(about["count"]),
         )
     except (KeyError, ValueError):
         return None
@@ -76,6 +76,6 @@ def read_flow(event: Event) -> Flow | None:
         and 0 <= flow.sent <= BYTES_LIMIT
         and 0 <= flow.received <= BYTES_LIMIT
         and 0 <= flow.seconds <= SECONDS_LIMIT
-        and 1 <= flow.count <= COUNT_LIMIT
+        and 1 <= flow.times <= COUNT_LIMIT
     )
     return flow if possible else None

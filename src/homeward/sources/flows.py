@@ -127,13 +127,13 @@ class Merger:
         self.merged["many" if kind[2] == MANY else "same"] += 1
         held = self._held.get(kind)
         if held is None:
-            self._held[kind] = _Held(sighting, flow.sent, flow.received, flow.seconds, flow.count, flow.state)
+            self._held[kind] = _Held(sighting, flow.sent, flow.received, flow.seconds, flow.times, flow.state)
             return
         held.last = sighting
         held.sent += flow.sent
         held.received += flow.received
         held.seconds += flow.seconds
-        held.count += flow.count
+        held.count += flow.times
         if held.state != flow.state:
             held.state = ""
 

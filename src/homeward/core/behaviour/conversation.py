@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.habits import KEY_BITS, LINE_CELLS, NEW, PARENT, PAUSES, name_key
-from homeward.core.behaviour.table import LOG2, WEIGHT, Table, log2
+from homeward.core.behaviour.table import LOG2, Table
 from homeward.core.flow import Flow
 
 SIZES: Final = 48
@@ -22,7 +22,6 @@ NAMES: Final = (
 
 WHICH_WAY, WHICH_SERVICE, WHICH_PEER, SENT, RECEIVED, HOW_OFTEN, HOW_REGULAR, HOW_ENDED, HOW_BUSY = range(len(NAMES))
 
-_OPEN: Final = frozenset({WHICH_WAY, WHICH_SERVICE, WHICH_PEER, HOW_ENDED})
 _ALPHABET: Final = {SENT: SIZES, RECEIVED: SIZES, HOW_OFTEN: PAUSES, HOW_REGULAR: RUNS, HOW_BUSY: CROWDS}
 _BASE: Final = tuple(name_key("flow", name) for name in NAMES)
 _FINE: Final = name_key("finer")
@@ -39,7 +38,12 @@ _CELLS: Final = {
     HOW_BUSY: _line(CROWDS),
 }  # fmt: skip
 _ROOT: Final = tuple(LOG2[_ALPHABET[habit]] if habit in _ALPHABET else -1 for habit in range(len(NAMES)))
-_ONE_NEW: Final = ((NEW, WEIGHT),)
+_WEIGHTS: Final = tuple(_CELLS.get(habit) for habit in range(len(NAMES)))
+"""What one observation of each symbol weighs, by habit; ``None`` where it weighs on itself alone."""
+
+
+Contexts = tuple[tuple[int, ...], ...]
+"""The context keys of every habit, coarse to fine."""
 
 
 class Sighting(NamedTuple):
@@ -57,24 +61,9 @@ class Sighting(NamedTuple):
     """The device, the service and the peer: what a flow is told apart by."""
 
     @property
-    def contexts(self) -> tuple[tuple[int, ...], ...]:
+    def contexts(self) -> Contexts:
         """The context keys of every habit, coarse to fine."""
-        b = _BASE
-        _, _, here, along, doing, finer = self
-        return (
-            (b[0] ^ here,),
-            (b[1] ^ here, b[1] ^ along),
-            (b[2] ^ here, b[2] ^ doing),
-            (b[3] ^ doing, b[3] ^ finer),
-            (b[4] ^ doing, b[4] ^ finer),
-            (b[5] ^ doing, b[5] ^ finer),
-            (b[6] ^ doing, b[6] ^ finer),
-            (b[7] ^ doing, b[7] ^ finer),
-            (b[8] ^ along,),
-        )
-
-
-Contexts = tuple[tuple[int, ...], ...]
+        return _contexts(self.here, self.along, self.doing, self.with_peer)
 
 
 def _joined(first: int, second: int) -> int:
@@ -83,9 +72,20 @@ def _joined(first: int, second: int) -> int:
 
 
 @lru_cache(65_536)
-def key_of(*words: str) -> int:
-    """The key of these words, remembered: the same few peers and services come all day."""
-    return name_key(*words)
+def _keys(
+    device: str, peer: str, port: int, protocol: str, inbound: bool, scope: str
+) -> tuple[int, int, int, int, int, int, int]:
+    """Keys of way, service and peer, and those that contexts are made of: the same few conversations come all day."""
+    direction = "in" if inbound else "out"
+    way, here = name_key("way", direction, scope), name_key("device", device)
+    service, other = name_key("service", str(port), protocol, direction), name_key("peer", peer)
+    doing = _joined(here, service)
+    return way, service, other, here, _joined(here, way), doing, _joined(doing, other) ^ _FINE
+
+
+@lru_cache(1_024)
+def _state(state: str) -> int:
+    return name_key("state", state)
 
 
 def sighting(device: str, flow: Flow, scope: str, at: int, pause: int, run: int, crowd: int) -> Sighting:
@@ -95,11 +95,9 @@ def sighting(device: str, flow: Flow, scope: str, at: int, pause: int, run: int,
     spoke so with this peer, ``run`` how often in a row that pause was the same, ``crowd`` how many flows the device
     had this way within a minute.
     """
-    way = key_of("way", "in" if flow.inbound else "out", scope)
-    service = key_of("service", str(flow.port), flow.protocol, "in" if flow.inbound else "out")
-    peer = key_of("peer", flow.peer)
-    here = key_of("device", device)
-    doing = _joined(here, service)
+    way, service, peer, here, along, doing, with_peer = _keys(
+        device, flow.peer, flow.port, flow.protocol, flow.inbound, scope
+    )
     symbols = (
         way,
         service,
@@ -108,50 +106,51 @@ def sighting(device: str, flow: Flow, scope: str, at: int, pause: int, run: int,
         min(flow.received.bit_length(), SIZES - 1),
         pause,
         run,
-        key_of("state", flow.state),
+        _state(flow.state),
         min(crowd.bit_length(), CROWDS - 1),
     )
-    return Sighting(at, symbols, here, _joined(here, way), doing, _joined(doing, peer) ^ _FINE)
+    return Sighting(at, symbols, here, along, doing, with_peer)
+
+
+@lru_cache(65_536)
+def _contexts(here: int, along: int, doing: int, with_peer: int) -> Contexts:
+    b = _BASE
+    return (
+        (b[0] ^ here,),
+        (b[1] ^ here, b[1] ^ along),
+        (b[2] ^ here, b[2] ^ doing),
+        (b[3] ^ doing, b[3] ^ with_peer),
+        (b[4] ^ doing, b[4] ^ with_peer),
+        (b[5] ^ doing, b[5] ^ with_peer),
+        (b[6] ^ doing, b[6] ^ with_peer),
+        (b[7] ^ doing, b[7] ^ with_peer),
+        (b[8] ^ along,),
+    )
 
 
 def surprise(table: Table, seen: Sighting, contexts: Contexts) -> tuple[int, ...]:
     """The bits of every habit (Q8); ``contexts`` are those of the sighting."""
-    bits = []
-    for keys, symbol, root in zip(contexts, seen.symbols, _ROOT, strict=True):
-        if root < 0:
-            if not table.seen(keys[0], symbol):
-                symbol = NEW
-            root = log2(table.width(keys[0]) + 1)
-        bits.append(table.surprise(keys, symbol, root, PARENT))
-    return tuple(bits)
+    return tuple(
+        [
+            table.novelty(keys, symbol, NEW, PARENT) if root < 0 else table.surprise(keys, symbol, root, PARENT)
+            for keys, symbol, root in zip(contexts, seen.symbols, _ROOT, strict=True)
+        ]
+    )
 
 
 def learn(table: Table, seen: Sighting, contexts: Contexts) -> None:
-    """Count a sighting in its contexts. What is met for the first time in one also counts as *new here* there, until
-    it is met again: how much of the next is new is told by what was met once (Good, 1953)."""
-    for habit, (keys, symbol) in enumerate(zip(contexts, seen.symbols, strict=True)):
-        if habit not in _OPEN:
-            table.learn(keys, _CELLS[habit][symbol])
-            continue
-        for key in keys:
-            before = table.weight(key, symbol)
-            table.learn((key,), ((symbol, WEIGHT),))
-            if not before:
-                table.learn((key,), _ONE_NEW)
-            elif before <= WEIGHT:
-                table.unlearn((key,), _ONE_NEW)
+    """Count a sighting in its contexts."""
+    for keys, symbol, cells in zip(contexts, seen.symbols, _WEIGHTS, strict=True):
+        if cells is None:
+            table.learn_novelty(keys, symbol, NEW)
+        else:
+            table.learn(keys, cells[symbol])
 
 
 def unlearn(table: Table, seen: Sighting, contexts: Contexts) -> None:
     """Take back what `learn` counted."""
-    for habit, (keys, symbol) in enumerate(zip(contexts, seen.symbols, strict=True)):
-        if habit not in _OPEN:
-            table.unlearn(keys, _CELLS[habit][symbol])
-            continue
-        for key in keys:
-            table.unlearn((key,), ((symbol, WEIGHT),))
-            left = table.weight(key, symbol)
-            if not left:
-                table.unlearn((key,), _ONE_NEW)
-            elif left <= WEIGHT:
-                table.learn((key,), _ONE_NEW)
+    for keys, symbol, cells in zip(contexts, seen.symbols, _WEIGHTS, strict=True):
+        if cells is None:
+            table.unlearn_novelty(keys, symbol, NEW)
+        else:
+            table.unlearn(keys, cells[symbol])

@@ -77,7 +77,7 @@ def explain_flow(traffic: Traffic, device: str, flow: Flow, reading: Reading) ->
 
 def _what(device: str, flow: Flow) -> str:
     failed = f" ({_FAILED[flow.state]})" if flow.state in _FAILED else ""
-    often = f" {times(flow.count)}" if flow.count > 1 else ""
+    often = f" {times(flow.times)}" if flow.times > 1 else ""
     if flow.inbound:
         return f"{device} was asked by {flow.peer} on {service(flow)}{often}{failed}"
     return f"{device} talked to {flow.peer} on {service(flow)}{often}{failed}"

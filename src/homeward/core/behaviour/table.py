@@ -143,6 +143,72 @@ class Table:
             total += EXP2[bits & 255] << _PRECISION - 16 >> (bits >> 8)
         return (_PRECISION << 8) + log2(len(contexts)) - log2(total)
 
+    def novelty(self, contexts: Sequence[int], symbol: int, new: int, a: int) -> int:
+        """``-log2 p`` (Q8) of a symbol of an open alphabet: where it is not counted in the coarsest context, that of
+        the symbol ``new``. The coarsest parent is uniform over what is counted there, and one more."""
+        row = self.rows.get(contexts[0])
+        if row is None:
+            return self.surprise(contexts, new, 0, a)
+        if row.epoch != self.epoch:
+            self._fade(row)
+        cells = row.cells
+        return self.surprise(contexts, symbol if symbol in cells else new, log2(len(cells) + 1), a)
+
+    def learn_novelty(self, contexts: Iterable[int], symbol: int, new: int) -> None:
+        """Count a symbol of an open alphabet. What is met for the first time in a context also counts as ``new``
+        there, until it is met again: how much of the next is new is told by what was met once (Good, 1953)."""
+        rows, epoch = self.rows, self.epoch
+        for key in contexts:
+            row = rows.get(key)
+            if row is None:
+                row = rows[key] = Row(0, epoch, {})
+            elif row.epoch != epoch:
+                self._fade(row)
+            cells = row.cells
+            before = cells.get(symbol)
+            cells[symbol] = (before or 0) + WEIGHT
+            row.n += WEIGHT
+            if before is None:
+                self.size += 1 + (new not in cells)
+                cells[new] = cells.get(new, 0) + WEIGHT
+                row.n += WEIGHT
+            elif before <= WEIGHT and new in cells:
+                self._take(row, new)
+        if self.size > self.capacity:
+            self._evict()
+
+    def unlearn_novelty(self, contexts: Iterable[int], symbol: int, new: int) -> None:
+        """Take back what `learn_novelty` counted; what fading left of it is all that can be taken."""
+        for key in contexts:
+            row = self.rows.get(key)
+            if row is None:
+                continue
+            if row.epoch != self.epoch:
+                self._fade(row)
+            cells = row.cells
+            if symbol not in cells:
+                continue
+            left = self._take(row, symbol)
+            if not left:
+                self._take(row, new)
+            elif left <= WEIGHT:
+                self.size += new not in cells
+                cells[new] = cells.get(new, 0) + WEIGHT
+                row.n += WEIGHT
+
+    def _take(self, row: Row, symbol: int) -> int:
+        """Take one event's weight of a symbol away, or what there is; returns what is left."""
+        count = row.cells.get(symbol, 0)
+        if count > WEIGHT:
+            row.cells[symbol] = count - WEIGHT
+            row.n -= WEIGHT
+            return count - WEIGHT
+        if count:
+            del row.cells[symbol]
+            row.n -= count
+            self.size -= 1
+        return 0
+
     def seen(self, context: int, symbol: int) -> bool:
         """Whether the symbol is counted in the context."""
         row = self.rows.get(context)

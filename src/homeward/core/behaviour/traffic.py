@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour import conversation
@@ -165,6 +166,7 @@ class HeldFlow:
     incident: str = ""
 
 
+@lru_cache(65_536)
 def scope_of(peer: str) -> str:
     """Where a peer is: ``local``, ``outside``, or ``group`` (multicast, broadcast). A name is outside, unless it ends
     as names of home networks do (RFC 6762, RFC 8375)."""
@@ -227,7 +229,7 @@ class Traffic:
             pause = pause_bucket(max(0, at - before[0]))
             run = min(before[2] + 1, RUNS - 1) if abs(pause - before[1]) <= 1 else 0
         _, now, last = _minute(line, flow.inbound, at)
-        crowd = now + flow.count + last * (60_000 - at % 60_000) // 60_000
+        crowd = now + flow.times + last * (60_000 - at % 60_000) // 60_000
         return sighting(device, flow, scope_of(flow.peer), at, pause, run, crowd)
 
     # What comes of it
@@ -247,7 +249,7 @@ class Traffic:
             del line.last[next(iter(line.last))]
         line.last[talk] = at, reading.seen.symbols[HOW_OFTEN], reading.seen.symbols[HOW_REGULAR]
         minute, now, last = _minute(line, flow.inbound, at)
-        line.minutes[flow.inbound] = minute, now + flow.count, last
+        line.minutes[flow.inbound] = minute, now + flow.times, last
         if reading.evidence:
             line.note_strange(at, reading.evidence - line.gathered, reading.seen.with_peer)
         self.highest = max(self.highest, reading.evidence)
@@ -320,15 +322,15 @@ class Traffic:
             line.past.pop(0)
 
     def _note_need(self, line: Line, talk: Conversation, at: int) -> None:
-        need = line.needs.get(talk)
+        need = line.needs.pop(talk, None)
         if need is None:
             if len(line.needs) >= NEEDS:
-                del line.needs[min(line.needs, key=lambda one: (line.needs[one].last, one))]
-            line.needs[talk] = Need(1, 1, at, at)
-            return
+                del line.needs[next(iter(line.needs))]  # the one that was longest not needed
+            need = Need(0, 1, at, at)
         need.count += 1
         need.days += at // DAY != need.last // DAY
         need.last = at
+        line.needs[talk] = need
 
     # Time
 
