@@ -105,6 +105,10 @@ class Follower:
             return True
         return False
 
+    def read_whole(self) -> None:
+        """The log is not there yet: once it is, all of it is new."""
+        self._before = None
+
     def resume(self, mark: Mark) -> bool:
         """Go on from a mark of an earlier process. Where its file is not there any more, from the beginning of the
         log; then ``False``: what was written in between is not seen."""

@@ -99,6 +99,7 @@ class SuricataSource:
         """
         self._look()
         if self._log.is_missing and not self._log.is_open:
+            self._log.read_whole()
             raise LogError(f"{self._path}: is not there; is Suricata running, and is eve-log switched on?")
         async for item in self._flows.events():
             yield item

@@ -105,6 +105,7 @@ class ZeekSource:
         """
         self._look()
         if self._log.is_missing and not self._log.is_open:
+            self._log.read_whole()
             raise LogError(f"{self._log.path}: is not there; is Zeek running, and is this where it writes?")
         async for item in self._flows.events():
             yield item

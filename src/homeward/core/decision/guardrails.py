@@ -59,7 +59,7 @@ GUARDRAILS: Final = (
         "a door or lock may only be locked, an alarm panel only armed, and stays so",
         lambda s: (
             (s.response.command == ("arm" if s.target.type == "alarm" else "lock") and s.response.restore is None)
-            or (s.target.type not in {"lock", "alarm"} and s.target.role != "entrance")
+            or (s.target.type not in {"lock", "alarm", "garage_door"} and s.target.role != "entrance")
         ),
     ),
     Guardrail(
