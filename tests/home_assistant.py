@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.conftest import IN_CI
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -77,13 +78,13 @@ class HomeAssistant:
                 stderr=output,
                 env={"PATH": os.defpath, "HOME": str(self.folder), "LANG": "C.UTF-8"},
             )
-        self._wait(lambda: self._answers("/manifest.json"), "it listens")
+        self.wait_until(lambda: self._answers("/manifest.json"), "it listens")
         if self.owner.token:
             self.await_running()
 
     def await_running(self) -> None:
         """Wait until everything in it has started."""
-        self._wait(lambda: self.get("/api/config")["state"] == "RUNNING", "it runs")
+        self.wait_until(lambda: self.get("/api/config")["state"] == "RUNNING", "it runs")
 
     def stop(self) -> None:
         """End it in order: the recorder writes down what it knows."""
@@ -111,7 +112,8 @@ class HomeAssistant:
         """What it printed, for a test that failed."""
         return (self.folder / "output.log").read_text("utf-8", "replace")[-4_000:]
 
-    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait for something in it, as long as it runs."""
         deadline = time.monotonic() + DEADLINE
         while not condition():
             assert self._process is not None
@@ -174,7 +176,7 @@ class HomeAssistant:
 
     def wait_for(self, entity_id: str, state: str) -> None:
         """Wait until an entity has a state."""
-        self._wait(lambda: self.state(entity_id) == state, f"{entity_id} is {state}, not {self.state(entity_id)}")
+        self.wait_until(lambda: self.state(entity_id) == state, f"{entity_id} is {state}")
 
     def call(self, service: str, *, token: str | None = None, **data: Any) -> None:
         """Call a service (``light.turn_on``); returns when it is done."""
@@ -286,7 +288,7 @@ def home_assistant_fixture(tmp_path_factory: pytest.TempPathFactory, repository:
     """A running Home Assistant with an owner, and the home of ``configuration.yaml`` in it."""
     reason = _absence(repository)
     if reason:
-        if os.environ.get("CI") == "true":
+        if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("home-assistant")

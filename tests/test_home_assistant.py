@@ -386,3 +386,43 @@ async def test_a_device_keeps_its_name_when_its_entities_get_other_ids_and_is_bl
         assert heard.told("Cellar door") == ["Cellar door open", "Cellar door closed", "Cellar door open"]
         known = {item.device for item in heard.items if isinstance(item, Event)}
         assert not {each for each in known if "wine" in each or "contact" in each}
+
+
+async def test_persons_come_and_go_and_where_they_are_is_told_to_nobody(
+    home_assistant: HomeAssistant, settings: HomeAssistantSettings, zigbee: Peer
+) -> None:
+    (anna,) = [each for each in home_assistant.command("person/list")["storage"] if each["name"] == "Anna"]
+    phone = {"state_topic": "phone", "json_attributes_topic": "phone/where", "device": {"identifiers": ["0x2"]}}
+    async with listening(HomeAssistantSource(settings)) as heard:
+        await does(show, zigbee, "device_tracker", "phone", **phone)
+        await does(zigbee.publish, "z/there", "online", retain=True)
+        await does(zigbee.publish, "phone/where", '{"gps_accuracy": 3}')
+        await does(zigbee.publish, "phone", "home")
+        tracker = await does(tracker_of, home_assistant)
+        await does(
+            home_assistant.command, "person/update", person_id=anna["id"], user_id=anna["user_id"],
+            device_trackers=[tracker],
+        )  # fmt: skip
+        await does(home_assistant.wait_for, "person.anna", "home")
+        await does(zigbee.publish, "phone", "not_home")
+        await heard.until_told("residents", "away")
+        await does(zigbee.publish, "phone/where", '{"latitude": 48.13713, "longitude": 11.57539, "gps_accuracy": 3}')
+        await does(zigbee.publish, "phone", "home")
+        home = await heard.until_told("residents", "home")
+        assert home.attributes["property"] == "presence"
+        told = ["anna away", "residents away", "anna home", "residents home"]
+        assert heard.told("anna", "residents", "phone") == told
+        assert (await heard.until_told("anna", "away")).actor == "person:anna"
+        assert "48.13713" in json.dumps(await does(home_assistant.get, f"/api/states/{tracker}"))
+        assert not any("48.13" in repr(item) or "11.57" in repr(item) for item in heard.items)
+
+
+def tracker_of(home_assistant: HomeAssistant) -> str:
+    """The tracker's entity id, once it is there."""
+    home_assistant.wait_until(lambda: bool(trackers(home_assistant)), "there is a tracker")
+    return trackers(home_assistant)[0]
+
+
+def trackers(home_assistant: HomeAssistant) -> list[str]:
+    states = home_assistant.get("/api/states")
+    return [each["entity_id"] for each in states if each["entity_id"].startswith("device_tracker.")]

@@ -31,7 +31,7 @@ from homeward.sources.home_assistant_connection import (
 from homeward.sources.home_assistant_history import History
 from homeward.sources.home_assistant_home import ENTITY_LIMIT
 from homeward.sources.home_assistant_reading import SAME, Reading
-from homeward.sources.home_assistant_states import State, read_moment
+from homeward.sources.home_assistant_states import END_OF_TIME, State, read_moment
 from homeward.sources.payloads import Refused
 from homeward.sources.topics import Change
 
@@ -175,7 +175,7 @@ class HomeAssistantSource:
     ) -> AsyncGenerator[Event | Health, None]:
         """What happens from now on."""
         clock = asyncio.get_running_loop().time
-        stale, read_at = False, clock()  # stale: the registries have changed since they were read
+        stale, read_at = True, clock()  # stale: the registries may have changed since they were read
         held: Told | None = None
         while True:
             waits = stale or self._reading.home.has_changed
@@ -297,4 +297,4 @@ def _time(delivery: str) -> float | None:
         at = float(delivery)
     except ValueError:
         return None
-    return at if 0 <= at < 1e11 else None
+    return at if 0 <= at < END_OF_TIME else None

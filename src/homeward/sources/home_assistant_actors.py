@@ -41,10 +41,10 @@ class Actors:
     def note_users(self, users: object) -> None:
         """All users (`config/auth/list`), which an administrator's token may read."""
         for user in users if isinstance(users, list) else []:
-            if isinstance(user, dict) and isinstance(user.get("id"), str) and not user.get("system_generated"):
+            if isinstance(user, dict) and isinstance(key := user.get("id"), str) and not user.get("system_generated"):
                 name = clean_name(str(user.get("name") or ""))
-                if name is not None and len(self._users) < CONTEXT_LIMIT:
-                    self._users[user["id"]] = _person(name)
+                if name is not None and len(key) <= ID_LIMIT and len(self._users) < CONTEXT_LIMIT:
+                    self._users[key] = _person(name)
 
     def note_person(self, device: str, attributes: Mapping[str, Any]) -> None:
         """A person, named as its device, and the user that is hers."""

@@ -27,7 +27,7 @@ def history(
 ) -> Iterator[Event]:
     """What the recorder knows of the last ``days``, as events in the order of their time (``at`` is theirs).
 
-    First what every device is, then what changed; who caused it as far as the logbook tells. It holds six hours at a
+    First what every device is, then what changed; who caused it as far as the logbook tells. It holds two hours at a
     time. To be run in a thread that has no event loop, as `homeward.guard.backfill` is.
 
     Raises:

@@ -1,6 +1,6 @@
 """What Home Assistant's recorder remembers: states of the past, in order, and who caused them.
 
-The recorder keeps ten days unless its owner says otherwise. It is asked by the hour and for some entities at a time,
+The recorder keeps ten days unless its owner says otherwise. It is asked for two hours and some entities at a time,
 so that no answer is longer than a message may be; what is longer still is asked for in smaller pieces.
 """
 
@@ -22,8 +22,7 @@ from homeward.sources.home_assistant_connection import (
     LostError,
     TooLargeError,
 )
-from homeward.sources.home_assistant_states import STATE_LIMIT, State, kept, read_context
-from homeward.sources.payloads import clean_name
+from homeward.sources.home_assistant_states import END_OF_TIME, STATE_LIMIT, State, kept, read_context
 
 PIECE_SECONDS: Final = 2 * 3600.0
 TOGETHER: Final = 100
@@ -192,8 +191,7 @@ class History:
         by, name = entry.get("context_entity_id"), entry.get("context_name")
         if entry.get("context_event_type") == "automation_triggered" and isinstance(by, str):
             # The run's own context is not told here; one that stands for the automation does as well.
-            named = (clean_name(name) if isinstance(name, str) else None) or by
-            self._actors.note_automation(by, {"friendly_name": named}, {"id": f"logbook {by}"})
+            self._actors.note_automation(by, {"friendly_name": name}, {"id": f"logbook {by}"})
             return {"id": f"logbook {by}"}
         return read_context({"user_id": entry.get("context_user_id")})
 
@@ -217,7 +215,9 @@ def _state(entity_id: str, row: object, start: float) -> State | None:
         return None
     state, updated = row.get("s"), row.get("lu", start)
     changed = row.get("lc", updated)
-    if not isinstance(updated, int | float) or not isinstance(changed, int | float) or not 0 <= updated < 1e11:
+    if not isinstance(updated, int | float) or not isinstance(changed, int | float):
+        return None
+    if not (0 <= updated < END_OF_TIME and 0 <= changed < END_OF_TIME):
         return None
     if not isinstance(state, str) or len(state) > STATE_LIMIT:
         return None
@@ -225,7 +225,7 @@ def _state(entity_id: str, row: object, start: float) -> State | None:
         entity_id=entity_id,
         state=state,
         attributes=kept(row.get("a")),
-        changed=min(max(float(changed), 0.0), float(updated)),
+        changed=min(float(changed), float(updated)),
         updated=float(updated),
         context={},
     )

@@ -33,6 +33,8 @@ class Reading:
         self.actors = Actors()
         self.decoder = Decoder(last)
         self._place = place
+        self._begun = False
+        """Whether the past is beyond the states that were the case when it began."""
         self._session = secrets.token_hex(6)
         self._count = 0
 
@@ -104,15 +106,17 @@ class Reading:
         if entity is None:
             return []
         later = state.updated > since + SAME
+        before = self.decoder.residents(since) if later and not self._begun else []
+        self._begun = later
         changes = self.changes(entity, state, since=since if later else None)
         if later and entity.domain == "person":
             changes += self.decoder.residents(state.changed)
-        return changes
+        return before + changes
 
     def announced(self) -> list[Change]:
         """What every device is."""
         announced = self.home.announced()
-        if self.decoder.has_persons:
+        if any(entity.domain == "person" for entity in self.home.entities()):
             announced[RESIDENTS] = {"type": "residents"}
         return [Change(device=device, action="announced", attributes=about) for device, about in announced.items()]
 

@@ -29,6 +29,9 @@ READ: Final = frozenset(
 )  # fmt: skip
 """The attributes that are read. All others are dropped at once, where somebody is above all."""
 
+END_OF_TIME: Final = 1e11
+"""Times are before that: later ones have no date."""
+
 ID_LIMIT: Final = 64
 LAST_LIMIT: Final = 65_536
 """How many properties' last states are kept; others are refused and counted. The journal keeps as many."""
@@ -137,9 +140,12 @@ def read_context(said: object) -> Mapping[str, str]:
 def read_moment(said: object) -> float:
     """Seconds since 1970. Raises `Refused`."""
     try:
-        return read_time(said).timestamp()
+        moment = read_time(said).timestamp()
     except (ValueError, OverflowError, OSError, TypeError):
         raise Refused("bad time") from None
+    if not 0 <= moment < END_OF_TIME:
+        raise Refused("bad time")
+    return moment
 
 
 class _Property(NamedTuple):
@@ -212,10 +218,6 @@ class Decoder:
         old, new = (f"{each.property_name}/{each.device}" for each in (before, now))
         if old != new and old in self._last:
             self._last.setdefault(new, self._last[old])
-
-    @property
-    def has_persons(self) -> bool:
-        return bool(self._persons)
 
     def forget(self, entity: Entity) -> None:
         """The entity is gone, or of another device now."""
