@@ -39,6 +39,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[page]": tables.PageSection,
     "[mqtt]": tables.MqttSection,
     "[[mqtt.topic]]": tables.TopicSection,
+    "[home_assistant]": tables.HomeAssistantSection,
+    "[zeek]": tables.ZeekSection,
+    "[suricata]": tables.SuricataSection,
+    "[packets]": tables.PacketsSection,
+    "[network]": tables.NetworkSection,
     "[[person]]": tables.PersonSection,
     "[[device]]": tables.DeviceSection,
     "[[response]]": tables.ResponseSection,
@@ -136,8 +141,9 @@ def configured(page: str, folder: Path, *replacements: tuple[str, str]) -> Confi
     (folder / "homeward.toml").write_text(written, "utf-8")
     for name in ("ca.crt", "home.events.csv", "last-year.events.csv.gz"):
         (folder / name).touch()
-    (folder / "mqtt-password").touch(0o600)
-    (folder / "mqtt-password").write_text("secret\n", "utf-8")
+    for name in ("mqtt-password", "home-assistant-token"):
+        (folder / name).touch(0o600)
+        (folder / name).write_text("secret\n", "utf-8")
     (folder / "devices.csv").write_text("device,type,room,role\n", "utf-8")
     for title, body in blocks(page, "csv"):
         (folder / title).write_text(body, "utf-8")
