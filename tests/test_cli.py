@@ -25,12 +25,12 @@ from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback
 from homeward.core.settings import Settings
 from homeward.guard import Guard
-from homeward.inbox import collect
+from homeward.inbox import Note, collect
 from homeward.journal import Journal
 
 COMMANDS = (
-    "init", "check", "up", "explain", "answer", "stand-down", "incidents", "mud", "verify", "backup", "restore",
-    "replay", "bench",
+    "init", "check", "up", "explain", "answer", "stand-down", "approve", "restrict", "refuse", "incidents", "mud",
+    "verify", "backup", "restore", "replay", "bench",
 )  # fmt: skip
 
 
@@ -81,7 +81,18 @@ def test_the_help_of_every_command_has_an_example(command: str, capsys: pytest.C
     assert re.search(rf"^  homeward {command}\b", capsys.readouterr().out, re.MULTILINE)
 
 
-@pytest.mark.parametrize("wrong", [[], ["guard"], ["answer", "i1", "maybe"], ["replay", "x", "--budget", "0"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["guard"],
+        ["answer", "i1", "maybe"],
+        ["replay", "x", "--budget", "0"],
+        ["refuse"],
+        ["refuse", "x" * 129],
+        ["approve", "\udcff"],
+    ],
+)
 def test_a_wrong_call_ends_with_status_two(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(wrong)
@@ -171,6 +182,16 @@ def test_an_answer_is_left_in_the_inbox_while_the_guard_is_down(
     assert "The guard is not up" in capsys.readouterr().out
     said = [note.says for _, note in collect(journal_folder / "inbox") if not isinstance(note, Exception)]
     assert sorted(said) == ["answer", "stand_down"]
+
+
+@pytest.mark.parametrize("how", ["approve", "restrict", "refuse"])
+def test_what_becomes_of_a_device_is_left_in_the_inbox_while_the_guard_is_down(
+    journal_folder: Path, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([how, "hall camera", "--person", "person:ada"]) == 0
+    assert "The guard is not up" in capsys.readouterr().out
+    ((_, note),) = collect(journal_folder / "inbox")
+    assert note == Note(says=how, device="hall camera", person="person:ada")  # type: ignore[arg-type]
 
 
 def test_an_answer_where_no_guard_ever_ran_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,6 +308,8 @@ def test_the_command_line_talks_to_the_running_guard(home: Path, capsys: pytest.
         assert capsys.readouterr().out == "Told.\n"
         assert main(["answer", "i99", "no"]) == 1
         assert "does not know this incident" in capsys.readouterr().err
+        assert main(["refuse", "nobody"]) == 1
+        assert "never met a device of that name" in capsys.readouterr().err
         assert main(["verify"]) == 0
         assert main(["backup", "while-it-runs.journal"]) == 0
         _stopped(process, signal.SIGTERM)

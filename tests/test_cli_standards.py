@@ -37,7 +37,7 @@ KEEPER = Flow("nas.lan", 445, "tcp", sent=90_000, received=900, seconds=2.0, sta
 PRINTER = Flow("printer", 9100, "tcp", sent=50, received=10, seconds=0.2, state="SF")
 FAMOUS = Flow("famous.example", 443, "tcp", sent=50, received=10, seconds=0.2, state="SF")
 UPDATE = Flow("update.example", 443, "tcp", sent=50, received=10, seconds=0.2, state="SF")
-MANY = Flow("many", 0, "mixed", sent=50, received=10, seconds=0.2, count=70)
+MANY = Flow("many", 0, "mixed", sent=50, received=10, seconds=0.2, times=70)
 LOGIN = Flow("198.51.100.7", 23, "tcp", inbound=True, sent=0, received=40, seconds=1.0, state="S0")
 SIGNATURE = {"signature": "ET SCAN telnet", "category": "Detection of a Network Scan", "severity": "1"}
 

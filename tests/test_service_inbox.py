@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.service_twins import SETTINGS, Clock, TwinResponder, running, stranger, until
+from tests.service_twins import SETTINGS, START, Clock, TwinResponder, event, running, stranger, until
 
 from homeward import feeders, inbox
+from homeward.core.arrival import ANNOUNCED
+from homeward.core.effects import IncidentKind
+from homeward.core.incident import Incident
+from homeward.core.inputs import Answer, Change
 from homeward.guard import Guard
 from homeward.inbox import InboxError, Note, collect, leave
 from homeward.journal import Journal
@@ -38,6 +44,11 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> 
         (b'{"says": "unlock"}', "Invalid enum value"),
         (b'{"says": "answer"}', "names its incident"),
         (b'{"says": "stand_down", "incident": "i1", "answer": "no"}', "names its incident"),
+        (b'{"says": "refuse"}', "names a device"),
+        (b'{"says": "refuse", "device": ""}', "length"),
+        (b'{"says": "stand_down", "device": "x"}', "names a device"),
+        (b'{"says": "answer", "incident": "i1", "answer": "no", "device": "x"}', "names a device"),
+        (b'{"says": "approve", "device": "x", "incident": "i1", "answer": "yes"}', "names its incident"),
         (b'{"says": "stand_down", "surprise": 1}', "unknown field"),
         (b'{"says": "answer", "incident": "' + b"x" * 129 + b'", "answer": "yes"}', "length"),
         (b" " * 5_000, "larger than"),
@@ -112,3 +123,41 @@ async def test_notes_are_read_while_the_guard_runs_and_bad_ones_are_put_aside_an
             await until(lambda: up.counters["notes_refused"] == 1)
             await until(lambda: up.counters["notes"] == 1)
             assert [path.name for path in (box / "refused").iterdir()] == ["bad.json"]
+
+
+@pytest.mark.parametrize(("how", "answer"), [("approve", "yes"), ("restrict", "yes"), ("refuse", "no")])
+async def test_what_becomes_of_a_newcomer_is_an_answer_to_the_incident_that_asks(
+    tmp_path: Path, how: str, answer: str
+) -> None:
+    box = tmp_path / "state" / "inbox"
+    with Journal(tmp_path / "state") as journal:
+        guard = Guard(journal)
+        guard.process([Change(at=START, version="test", settings=SETTINGS), event()])
+        clock = Clock(START + timedelta(days=2))
+        async with running(Service(guard, SETTINGS, clock=clock, inbox=box)) as up:
+            await up.submit(event("stranger", ANNOUNCED, attributes={"type": "camera"}))
+            (asked,) = up.guard.engine.incidents.values()
+            assert (asked.kind, asked.device) == ("new", "stranger")
+            leave(box, Note(says=how, device="stranger", person="ada"))  # type: ignore[arg-type]
+            await until(lambda: asked.answer == answer)
+            assert asked.answered_by == "ada by command line"
+            arrivals = up.guard.engine.state.arrivals
+            assert ("stranger" in arrivals.restricted, "stranger" in arrivals.refused) == (
+                how == "restrict", how == "refuse",
+            )  # fmt: skip
+
+
+def test_a_decision_answers_only_the_incident_that_asks_about_that_device() -> None:
+    def asking(name: str, kind: IncidentKind, device: str, answer: Answer | None = None) -> Incident:
+        return Incident(id=name, kind=kind, opened=START, updated=START, device=device, answer=answer)
+
+    all_of_them = [
+        asking("i1", "new", "stranger", "no"),
+        asking("i2", "network", "stranger"),
+        asking("i3", "new", "another"),
+        asking("i4", "new", "stranger"),
+    ]
+    command = Change(at=START, version="test", command="approve", target="stranger", person="ada")
+    (answer,) = feeders.answers_in(command, all_of_them)
+    assert (answer.incident, answer.answer, answer.person) == ("i4", "yes", "ada")
+    assert feeders.answers_in(replace(command, command="undo"), all_of_them) == []

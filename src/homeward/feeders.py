@@ -7,7 +7,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,8 +17,9 @@ from homeward.clock import Clock, ClockWatch, GuardClock
 from homeward.core.blindness import DEVICE
 from homeward.core.effects import Action, Apply, Effect, Revert
 from homeward.core.event import Event
-from homeward.core.inputs import Change, Feedback, Health, Input
-from homeward.inbox import InboxError, Note
+from homeward.core.incident import Incident
+from homeward.core.inputs import Answer, Change, Feedback, Health, Input
+from homeward.inbox import ADMISSIONS, InboxError, Note
 from homeward.responding import one_line
 from homeward.sources import Source
 
@@ -90,7 +91,10 @@ async def watch_clock(
 
 
 async def collect_notes(
-    folder: Path, submit: Callable[[Input], Awaitable[list[Effect]]], counters: Counter[str]
+    folder: Path,
+    submit: Callable[[Input], Awaitable[list[Effect]]],
+    incidents: Mapping[str, Incident],
+    counters: Counter[str],
 ) -> None:
     """Read what was left in the inbox, at once and every two seconds. Bad notes are put aside and counted."""
     while True:
@@ -101,7 +105,8 @@ async def collect_notes(
                 counters["notes_refused"] += 1
                 continue
             try:
-                await submit(_meant(note))
+                for item in _meant(note, incidents.values()):
+                    await submit(item)
             except Exception as error:
                 log.warning("%s waits: %s", path, one_line(error))
                 continue
@@ -110,11 +115,29 @@ async def collect_notes(
         await asyncio.sleep(NOTES_SECONDS)
 
 
-def _meant(note: Note) -> Input:
-    at = datetime.now(UTC)
-    if note.incident is not None and note.answer is not None:
-        return Feedback(at=at, incident=note.incident, answer=note.answer, person=note.person, channel=note.channel)
-    return Change(at=at, version=__version__, command="stand_down", person=note.person, channel=note.channel)
+def _meant(note: Note, incidents: Iterable[Incident]) -> list[Input]:
+    at, person, channel = datetime.now(UTC), note.person, note.channel
+    if note.says == "answer":
+        assert note.incident is not None
+        assert note.answer is not None
+        return [Feedback(at=at, incident=note.incident, answer=note.answer, person=person, channel=channel)]
+    command = Change(
+        at=at, version=__version__, command=note.says, target=note.device or "", person=person, channel=channel
+    )
+    return [command, *answers_in(command, incidents)]
+
+
+def answers_in(command: Change, incidents: Iterable[Incident]) -> list[Feedback]:
+    """Who approves, restricts or refuses a device has answered the incident that asks about it; other commands
+    answer nothing."""
+    if command.command not in ADMISSIONS:
+        return []
+    answer: Answer = "no" if command.command == "refuse" else "yes"
+    asking = (one.id for one in incidents if (one.kind, one.device, one.answer) == ("new", command.target, None))
+    return [
+        Feedback(at=command.at, incident=name, answer=answer, person=command.person, channel=command.channel)
+        for name in asking
+    ]
 
 
 async def end_orphans(orphans: Mapping[str, Action], hand_over: Callable[[Apply | Revert], str]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from homeward.core.event import is_name
 from homeward.core.inputs import Answer
 
 SIZE_LIMIT: Final = 4_096
@@ -20,21 +21,30 @@ FILE_LIMIT: Final = 256
 REFUSED_LIMIT: Final = 256
 """Refused files kept for the owner to look at; what comes after them is deleted."""
 
+ADMISSIONS: Final = frozenset({"approve", "restrict", "refuse"})
+"""What can be said of a device; each names it."""
+
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a person says to the guard: an answer to an incident, or the command to stand down."""
+    """What a person says to the guard: an answer to an incident, the command to stand down, or how a device that
+    is new here is let in."""
 
-    says: Literal["answer", "stand_down"]
+    says: Literal["answer", "stand_down", "approve", "restrict", "refuse"]
     incident: Name | None = None
     answer: Answer | None = None
+    device: Name | None = None
     person: Name = "household"
     channel: Name = "command line"
 
     def __post_init__(self) -> None:
         if (self.says == "answer") != (self.incident is not None and self.answer is not None):
             raise ValueError("an answer names its incident and says yes or no; standing down names nothing")
+        if (self.says in ADMISSIONS) != (self.device is not None):
+            raise ValueError("who approves, restricts or refuses names a device; nobody else does")
+        if self.device is not None and not is_name(self.device):
+            raise ValueError("a device's name is text")
 
 
 class InboxError(Exception):

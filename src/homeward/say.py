@@ -46,7 +46,10 @@ def _post(config: Config, note: Note) -> tuple[int, str]:
     if not (config.state / security.KEY_FILE).exists():
         raise FileNotFoundError
     key = security.load_or_create_key(config.state)
-    if note.incident is not None and note.answer is not None:
+    if note.device is not None:
+        path, form = "/admit", {"device": note.device, "how": note.says}
+        token = security.admit_token(key, note.device, note.says, note.person, note.channel)
+    elif note.incident is not None and note.answer is not None:
         path = f"/incidents/{quote(note.incident, safe='')}/answer"
         token = security.answer_token(key, note.incident, note.person, note.channel)
         form = {"answer": str(note.answer)}

@@ -192,7 +192,7 @@ class Service:
             feeders.append(supervise(source, receive, self._counts))
         feeders.append(watch_clock(self.clock, send, self._wake.set))
         if self._inbox is not None:
-            feeders.append(collect_notes(self._inbox, self.submit, self._counts))
+            feeders.append(collect_notes(self._inbox, self.submit, self.guard.engine.incidents, self._counts))
         if self._orphans:
             feeders.append(end_orphans(self._orphans, self._acting.hand_over))
         return [asyncio.create_task(feeder) for feeder in feeders]

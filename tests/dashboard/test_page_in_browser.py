@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.dashboard.running import Running
+from tests.dashboard.twin import a_newcomer
 
 from homeward.core.inputs import Change, Feedback
 from homeward.dashboard import security
@@ -92,6 +93,24 @@ def test_not_me_by_keyboard_alone(page: Running, tab: Page) -> None:
     (said,) = page.service.said
     assert isinstance(said, Feedback)
     assert said.answer == "no"
+
+
+@pytest.mark.parametrize(
+    ("button", "shown"),
+    [("Approve", "Approved"), ("Only what it needs now", "Restricted to what it was seen to need"),
+     ("Refuse", "Refused")],
+)  # fmt: skip
+def test_a_newcomer_is_let_in_restricted_or_refused(
+    page: Running, tab: Page, seen: Seen, button: str, shown: str
+) -> None:
+    page.call(tell(page, lambda: a_newcomer(page.service)))
+    card = tab.locator("#incident-i-9")
+    expect(card.locator(".tag")).to_have_text(["alarm", "new here", "going on"])
+    expect(card.locator(".wants li")).to_have_text(["to cloud.example (tcp/443)", "asked by 192.168.1.5 (tcp/554)"])
+    card.get_by_role("button", name=button).click()
+    expect(card.locator(".answered")).to_have_text(f"{'!' if button == 'Refuse' else '✓'} household said: {shown}")
+    assert card.locator("button").count() == 0
+    assert seen.console == []
 
 
 def test_undo_takes_one_lease_back(page: Running, tab: Page) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.dashboard.running import DEADLINE, Running
+from tests.dashboard.twin import a_newcomer
 
 from homeward import __version__
 from homeward.core.inputs import Change, Feedback
@@ -83,7 +84,7 @@ def test_a_foreign_host_cannot_answer(page: Running) -> None:
 )  # fmt: skip
 def test_a_post_must_come_from_our_own_origin(page: Running, origin: str | None) -> None:
     given = origin and origin.format(port=page.port)
-    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down", "/mode", "/young/confirm"):
+    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down", "/mode", "/young/confirm", "/admit"):
         assert page.post(path, answer_to(page, "i-4"), origin=given).status == 403
     assert page.service.said == []
 
@@ -105,6 +106,7 @@ def test_another_site_may_link_but_neither_fetch_nor_embed(page: Running) -> Non
 def test_nothing_changes_by_get(page: Running) -> None:
     for path in (
         "/incidents/i-4/answer?answer=yes", "/leases/l-2/undo", "/stand-down", "/mode?mode=arm", "/young/confirm",
+        "/admit?device=fridge&how=approve",
     ):  # fmt: skip
         assert page.get(path).status == 405
     assert page.service.said == []
@@ -219,6 +221,50 @@ def test_what_was_learned_while_young_is_confirmed_once_and_by_its_own_token(pag
     assert (said.command, said.version) == ("confirm_young", __version__)
     assert page.post("/young/confirm", {"token": token}).status == 409
     assert len(page.service.said) == 1
+
+
+NEWCOMER = "02:00:5e:00:00:07"
+
+
+def admission(page: Running, how: str, device: str = NEWCOMER) -> dict[str, str]:
+    token = security.admit_token(page.key, device, how, "household", "page")
+    return {"device": device, "how": how, "token": token}
+
+
+@pytest.mark.parametrize(("how", "answer"), [("approve", "yes"), ("restrict", "yes"), ("refuse", "no")])
+def test_what_becomes_of_a_newcomer_is_decided_and_answered_at_once(page: Running, how: str, answer: str) -> None:
+    a_newcomer(page.service)
+    assert page.post("/admit", admission(page, how)).status == 303
+    command, feedback = page.service.said
+    assert isinstance(command, Change)
+    assert (command.command, command.target, command.version) == (how, NEWCOMER, __version__)
+    assert isinstance(feedback, Feedback)
+    assert (feedback.incident, feedback.answer) == ("i-9", answer)
+    assert page.post("/admit", admission(page, "approve")).status == 303, "one may think better of it"
+    assert [type(one) for one in page.service.said] == [Change, Feedback, Change]
+
+
+def test_a_decision_about_a_device_needs_its_own_token(page: Running) -> None:
+    a_newcomer(page.service)
+    form = admission(page, "refuse")
+    for change in ({"token": ""}, {"how": "approve"}, {"device": "fridge"}, {"person": "mallory"}):
+        assert page.post("/admit", {**form, **change}).status == 403
+    assert page.post("/admit", form, cookie=None).status == 401
+    assert page.post("/admit", admission(page, "unlock")).status == 400
+    assert page.post("/admit", admission(page, "stand_down")).status == 400
+    assert page.post("/admit", admission(page, "refuse", "nobody")).status == 404
+    assert page.service.said == []
+
+
+def test_the_answer_to_a_newcomer_may_be_a_yes_with_a_reservation(page: Running) -> None:
+    a_newcomer(page.service)
+    assert page.post("/incidents/i-9/answer", answer_to(page, "i-9", "restrict")).status == 303
+    command, feedback = page.service.said
+    assert (command.command, command.target, feedback.answer) == ("restrict", NEWCOMER, "yes")
+    assert page.post("/incidents/i-9/answer", answer_to(page, "i-9", "restrict")).status == 409
+    assert "Restricted to what it was seen to need" in page.get("/").text
+    assert page.post("/incidents/i-4/answer", answer_to(page, "i-4", "restrict")).status == 400
+    assert len(page.service.said) == 2
 
 
 def test_a_guard_that_cannot_write_says_so_and_changes_nothing(

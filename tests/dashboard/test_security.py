@@ -11,6 +11,7 @@ import pytest
 from homeward.dashboard.security import (
     KEY_FILE,
     KeyFileError,
+    admit_token,
     answer_token,
     enter_path,
     load_or_create_key,
@@ -79,6 +80,9 @@ def test_nothing_derived_tells_the_key_or_another_act() -> None:
         mode_token(key, "arm", "household", "page"),
         mode_token(key, "disarm", "household", "page"),
         young_token(key, "household", "page"),
+        admit_token(key, "camera", "approve", "household", "page"),
+        admit_token(key, "camera", "refuse", "household", "page"),
+        admit_token(key, "lamp", "approve", "household", "page"),
     ]
     assert all(a != b for a, b in itertools.combinations(made, 2))
     assert all(key not in one for one in made)

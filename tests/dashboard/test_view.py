@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from tests.dashboard.twin import SETTINGS, TwinReadiness, TwinService, an_evening
+from tests.dashboard.twin import SETTINGS, TwinReadiness, TwinService, a_newcomer, an_evening
 
+from homeward.core.behaviour.traffic import Need
+from homeward.core.explanation import Explanation
 from homeward.core.settings import Response, Settings
 from homeward.dashboard import words
 from homeward.dashboard.view import (
+    COUNTERS_SHOWN,
     EVENTS_SHOWN,
     INCIDENTS_SHOWN,
     LEASES_SHOWN,
     NOTED_SHOWN,
     UNFOLDED,
+    WANTS_SHOWN,
     YOUNG_SHOWN,
     Watched,
     look,
@@ -101,7 +105,7 @@ def test_what_is_shown_is_bounded_and_newest_first() -> None:
     assert view.leases_left_out == 500 - LEASES_SHOWN
     assert len(view.events) == EVENTS_SHOWN
     assert view.events[0].device == "device 499"
-    assert len(view.counters) < 100
+    assert len(view.counters) == COUNTERS_SHOWN
 
 
 def test_only_alarms_without_an_answer_wait() -> None:
@@ -170,6 +174,55 @@ def test_a_home_without_an_entrance_has_nothing_to_arm() -> None:
     assert look(service).armed is None
     service.guard.engine.armed = True
     assert look(service).armed is True
+
+
+def test_a_newcomer_is_told_with_what_it_needs_until_it_is_answered() -> None:
+    service = TwinService()
+    a_newcomer(service)
+    (seen,) = look(service).incidents
+    assert (seen.kind, seen.waits, seen.standing) == ("new", True, "")
+    assert seen.wants == ("to cloud.example (tcp/443)", "asked by 192.168.1.5 (tcp/554)")
+    service.guard.engine.incidents["i-9"].answer = "no"
+    service.guard.engine.state.arrivals.admit(seen.device, "refuse", 1)
+    (seen,) = look(service).incidents
+    assert (seen.wants, seen.standing) == ((), "refused")
+
+
+def test_what_a_newcomer_wants_is_bounded_and_without_needs_what_it_did_first() -> None:
+    service = TwinService()
+    a_newcomer(service)
+    line = service.guard.engine.state.traffic.lines["02:00:5e:00:00:07"]
+    line.needs |= {("\u202e" * 128, port, "tcp", False): Need(99, 1, 0, 1) for port in range(200)}
+    (seen,) = look(service).incidents
+    assert len(seen.wants) == WANTS_SHOWN
+    assert not any("\u202e" in want for want in seen.wants)
+    line.needs.clear()
+    explained = Explanation(evidence="It talks to cloud.example (tcp/443).")
+    service.guard.engine.incidents["i-9"].explanation = explained
+    (seen,) = look(service).incidents
+    assert seen.wants == ("It talks to cloud.example (tcp/443).",)
+
+
+def test_what_became_of_a_newcomer_reads_well_also_when_it_was_changed_later() -> None:
+    told = [(given, standing) for given in ("yes", "no") for standing in ("", "restricted", "refused")]
+    assert [words.admitted(*one) for one in told] == [
+        "Approved", "Restricted to what it was seen to need", "Approved, and refused since",
+        "Refused, and approved since", "Refused, and restricted since", "Refused",
+    ]  # fmt: skip
+
+
+def test_counters_read_well() -> None:
+    told = {
+        "events: zeek": "events from zeek",
+        "alarm: network": "alarms: network",
+        "refused: zeek: too long": "refused from zeek: too long",
+        "refused: malformed": "refused: malformed",
+        "late: beacon": "too late: beacon",
+        "dropped: flows": "dropped: flows",
+        "told_twice": "told by two sources, counted once",
+        "nobody_thought_of_it": "nobody thought of it",
+    }
+    assert {name: words.counter(name) for name in told} == told
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.dashboard.running import Running
 
 from homeward import __version__
 from homeward.core.event import Event
+from homeward.core.flow import Flow, flow_attributes
 from homeward.core.inputs import Change
 from homeward.core.settings import Device, Response, Settings
 from homeward.dashboard import security
@@ -99,6 +101,57 @@ def test_arming_and_confirming_reach_the_engine(guarded: Running) -> None:
     token = security.young_token(guarded.key, "household", "page")
     assert guarded.post("/young/confirm", {"token": token}).status == 303
     assert dict(engine.young) == {}
+
+
+@pytest.fixture
+def visited(journal: Journal, serve: Callable[..., Running]) -> Running:
+    """A guard of two days' age, to whose network a camera has just come."""
+    now = datetime.now(UTC)
+    guard = Guard(journal)
+    before = [
+        Change(at=now - timedelta(days=2), version=__version__, settings=SETTINGS),
+        window(now - timedelta(days=2)),
+    ]
+    guard.process(before)
+    page = serve(Service(guard, SETTINGS, responders=[DryRun()]))
+    page.call(page.service.submit(camera_talks(now)))
+    return page
+
+
+def window(at: datetime) -> Event:
+    return Event(id="1", source="test", at=at, device="hall window", action="open")
+
+
+def camera_talks(at: datetime) -> Event:
+    flow = flow_attributes(Flow("cloud.example", 443, "tcp", sent=900, received=4_000))
+    return Event(id="2", source="zeek", at=at, device="02:00:5e:00:00:07", action="flow", attributes=flow)
+
+
+def test_a_newcomer_is_met_and_told_with_what_it_wants(visited: Running) -> None:
+    (incident,) = state(visited)["incidents"]
+    assert (incident["kind"], incident["device"]) == ("new", "02:00:5e:00:00:07")
+    assert incident["wants"] == ["to cloud.example (tcp/443)"]
+    text = visited.get("/").text
+    assert "was never met here before" in text
+    assert "Only what it needs now" in text
+    assert "That was me" not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "answer", "standing"), [("yes", "yes", ""), ("no", "no", "refused"), ("restrict", "yes", "restricted")]
+)
+def test_what_is_said_of_a_newcomer_reaches_the_engine(
+    visited: Running, said: str, answer: str, standing: str
+) -> None:
+    name = state(visited)["incidents"][0]["id"]
+    form = {"answer": said, "token": security.answer_token(visited.key, name, "household", "page")}
+    assert visited.post(f"/incidents/{name}/answer", form).status == 303
+    (incident,) = state(visited)["incidents"]
+    assert (incident["answer"], incident["standing"]) == (answer, standing)
+    token = security.admit_token(visited.key, incident["device"], "approve", "household", "page")
+    form = {"device": incident["device"], "how": "approve", "token": token}
+    assert visited.post("/admit", form).status == 303
+    assert state(visited)["incidents"][0]["standing"] == ""
 
 
 def assert_taken_back(page: Running) -> None:

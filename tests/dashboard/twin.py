@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from homeward.core.behaviour.traffic import Line, Need
 from homeward.core.effects import Action, Effect, IncidentKind
 from homeward.core.event import Event
 from homeward.core.incident import Incident, Rung
 from homeward.core.inputs import Change, Feedback, Input
 from homeward.core.lease import Lease, LeaseStatus
 from homeward.core.settings import Device, Response, Settings
+from homeward.core.state import EngineState
 
 START = datetime(2026, 3, 4, 1, 17, 9, tzinfo=UTC)
 
@@ -32,6 +34,7 @@ class TwinReadiness:
 @dataclass
 class TwinEngine:
     settings: Settings
+    state: EngineState = field(default_factory=EngineState)
     incidents: dict[str, Incident] = field(default_factory=dict)
     leases: dict[str, Lease] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
@@ -91,6 +94,8 @@ class TwinService:
         if isinstance(item, Feedback):
             incident = engine.incidents[item.incident]
             incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"
+            if item.answer == "no" and incident.kind == "new":
+                engine.state.arrivals.admit(incident.device, "refuse", 1)
             if item.answer == "yes":
                 self._end(*incident.leases)
         elif isinstance(item, Change) and item.command == "undo":
@@ -101,6 +106,8 @@ class TwinService:
             engine.armed = item.command == "arm"
         elif isinstance(item, Change) and item.command == "confirm_young":
             engine.young = {}
+        elif isinstance(item, Change) and item.command in ("approve", "restrict", "refuse"):
+            engine.state.arrivals.admit(item.target, item.command, 1)
         await self.changed()
         return []
 
@@ -272,4 +279,25 @@ def an_evening(service: TwinService) -> None:
         service.event(device, action, ago=ago, actor=actor, value=value)
     service.guard.engine.young.update({"hall motion on": 1204, "kettle on": 31, "garden gate open": 1})
     service.guard.engine.counters.update(learned=48211, held=37, bad_clock=2)
-    service.counters.update({"refused:malformed": 3, "refused:unknown_topic": 12, "refused:too_long": 1})
+    service.counters.update({"refused: mqtt: malformed": 3, "refused: mqtt: too long": 1, "events: mqtt": 91})
+
+
+def a_newcomer(service: TwinService) -> None:
+    """A device that was never met, and what it was seen to talk to."""
+    service.incident(
+        "i-9",
+        "02:00:5e:00:00:07 was never met here before: Acme Eye 2",
+        device="02:00:5e:00:00:07",
+        action="flow",
+        kind="new",
+        habit="new here",
+        bits=None,
+        p_value=None,
+    )
+    state = service.guard.engine.state
+    state.arrivals.met["02:00:5e:00:00:07"] = 1
+    needs = {
+        ("cloud.example", 443, "tcp", False): Need(40, 1, 0, 1),
+        ("192.168.1.5", 554, "tcp", True): Need(3, 1, 0, 1),
+    }
+    state.traffic.lines["02:00:5e:00:00:07"] = Line(flows=43, needs=needs)

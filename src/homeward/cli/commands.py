@@ -144,6 +144,11 @@ def stand_down(chosen: argparse.Namespace) -> int:
     return _tell(chosen, Note(says="stand_down"))
 
 
+def admit(chosen: argparse.Namespace) -> int:
+    """``approve``, ``restrict`` or ``refuse`` a device."""
+    return _tell(chosen, Note(says=chosen.how, device=chosen.device, person=chosen.person))
+
+
 def _tell(chosen: argparse.Namespace, note: Note) -> int:
     left = say(load(chosen.config), note)
     print("Told." if left is None else f"The guard is not up: left as {left}, to be read when it is.")

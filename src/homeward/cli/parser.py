@@ -125,6 +125,51 @@ def _add_answering(group: Any) -> None:
         "on watching.\n\n  homeward stand-down",
     )  # fmt: skip
     _add_config(one)
+    _add_admitting(group)
+
+
+_ADMITTING: Final = {
+    "approve": (
+        "this device is ours",
+        (
+            "A device that is new here is one of yours, and is given a week to become known. It\n"
+            "takes back what was said of the device before: refused, or restricted."
+        ),
+    ),
+    "restrict": (
+        "this device may do what it was seen to need, and no more",
+        (
+            "A device is one of yours, but whatever it does on the network beyond what it was\n"
+            "seen to need is told at once. Nothing is blocked by it."
+        ),
+    ),
+    "refuse": (
+        "this device is not ours: tell whatever it does",
+        (
+            "A device is not one of yours: whatever it does is told, and nothing of it becomes\n"
+            "usual. Nothing is blocked by it."
+        ),
+    ),
+}
+
+
+def _add_admitting(group: Any) -> None:
+    """A command for each way to let a device in."""
+    for how, (help_, story) in _ADMITTING.items():
+        down = "If the guard is down, it reads this when it is back."
+        one = _add(group, how, commands.admit, help_, f'{story}\n{down}\n\n  homeward {how} "hall camera"')
+        one.set_defaults(how=how)
+        one.add_argument("device", type=_device, metavar="DEVICE", help="its name, as the page tells it")
+        one.add_argument(
+            "--person", type=_person, default="household", metavar="NAME", help="who says so (default: the household)"
+        )
+        _add_config(one)
+
+
+def _device(name: str) -> str:
+    if not is_name(name):
+        raise argparse.ArgumentTypeError('write a device\'s name, such as "hall camera"')
+    return name
 
 
 def _add_telling(group: Any) -> None:

@@ -29,7 +29,8 @@ from homeward.core.event import NAME_LIMIT
 from homeward.core.inputs import Answer, Change, Command, Feedback
 from homeward.dashboard import security, words
 from homeward.dashboard.security import HEADERS, SESSION_DAYS, Gate, Refused, same
-from homeward.dashboard.view import Watched, look
+from homeward.dashboard.view import Watched, is_known, look
+from homeward.feeders import answers_in
 
 BODY_LIMIT: Final = 4096
 BODY_SECONDS: Final = 10.0
@@ -43,6 +44,10 @@ CHANNEL: Final = "page"
 """Who speaks through the page. Persons of their own come with persons that sign in."""
 
 _ANSWERS: Final[dict[str, Answer]] = {"yes": "yes", "no": "no"}
+_RESTRICT: Final = "restrict"
+"""The third answer about a device that is new here: it may do what it was seen to need, and no more."""
+
+_ADMISSIONS: Final[dict[str, Command]] = {"approve": "approve", "restrict": "restrict", "refuse": "refuse"}
 _MODES: Final[dict[str, Command]] = {"arm": "arm", "disarm": "disarm"}
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _TITLES: Final = {
@@ -76,6 +81,7 @@ def create_app(service: Watched, *, key: str, allowed_hosts: Sequence[str], simu
             Route("/incidents/{id}/answer", page.answer, methods=["POST"]),
             Route("/leases/{id}/undo", page.undo, methods=["POST"]),
             Route("/stand-down", page.stand_down, methods=["POST"]),
+            Route("/admit", page.admit, methods=["POST"]),
             Route("/mode", page.mode, methods=["POST"]),
             Route("/young/confirm", page.confirm_young, methods=["POST"]),
         ],
@@ -194,12 +200,16 @@ class _Page:
     # What is said
 
     async def answer(self, request: Request) -> Response:
-        """``answer=yes|no``, ``person``, ``channel``, ``token`` (`security.answer_token`). Once only."""
+        """``answer=yes|no``, ``person``, ``channel``, ``token`` (`security.answer_token`). Once only.
+
+        Of a device that is new here the answer may be ``restrict`` too: a yes with a reservation.
+        """
         name = request.path_params["id"]
         form = await _read_form(request)
         person, channel = _who(form)
         self._check_token(form, security.answer_token(self._key, name, person, channel))
-        if form.get("answer") not in _ANSWERS:
+        said = form.get("answer", "")
+        if said not in _ANSWERS and said != _RESTRICT:
             raise Refused(400, "An answer is yes or no.")
         async with self._settling:
             incident = self._service.guard.engine.incidents.get(name)
@@ -209,10 +219,15 @@ class _Page:
                 raise Refused(409, "There is nothing to answer: this incident ends when what failed comes back.")
             if incident.answer is not None:
                 raise Refused(409, f"This was answered already: “{words.answer(incident.answer)}”.")
-            now = self._service.clock.now()
-            await self._submit(
-                Feedback(at=now, incident=name, answer=_ANSWERS[form["answer"]], person=person, channel=channel)
-            )
+            if said == _RESTRICT:
+                if incident.kind != "new":
+                    raise Refused(400, "Only a device that is new here can be restricted.")
+                await self._command("restrict", person, channel, target=incident.device)
+            else:
+                now = self._service.clock.now()
+                await self._submit(
+                    Feedback(at=now, incident=name, answer=_ANSWERS[said], person=person, channel=channel)
+                )
         return RedirectResponse(f"/#incident-{name}", 303)
 
     async def undo(self, request: Request) -> Response:
@@ -241,6 +256,20 @@ class _Page:
         self._check_token(form, security.stand_down_token(self._key, person, channel))
         await self._command("stand_down", person, channel)
         return RedirectResponse("/#leases", 303)
+
+    async def admit(self, request: Request) -> Response:
+        """``device``, ``how=approve|restrict|refuse``, ``person``, ``channel``, and `security.admit_token`."""
+        form = await _read_form(request)
+        person, channel = _who(form)
+        device, how = form.get("device", ""), form.get("how", "")
+        self._check_token(form, security.admit_token(self._key, device, how, person, channel))
+        if how not in _ADMISSIONS:
+            raise Refused(400, "A device is approved, restricted or refused.")
+        async with self._settling:
+            if not is_known(self._service.guard.engine, device):
+                raise Refused(404, "The guard never met a device of that name.")
+            await self._command(_ADMISSIONS[how], person, channel, target=device)
+        return RedirectResponse("/", 303)
 
     async def mode(self, request: Request) -> Response:
         """``mode=arm|disarm``, ``person``, ``channel``, ``token`` (`security.mode_token`). No change: no command."""
@@ -272,9 +301,10 @@ class _Page:
 
     async def _command(self, command: Command, person: str, channel: str, *, target: str = "") -> None:
         now = self._service.clock.now()
-        await self._submit(
-            Change(at=now, version=__version__, command=command, target=target, person=person, channel=channel)
-        )
+        item = Change(at=now, version=__version__, command=command, target=target, person=person, channel=channel)
+        await self._submit(item)
+        for answer in answers_in(item, self._service.guard.engine.incidents.values()):
+            await self._submit(answer)
 
     async def _submit(self, item: Feedback | Change) -> None:
         try:

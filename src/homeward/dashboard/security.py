@@ -133,6 +133,11 @@ def young_token(key: str, person: str, channel: str) -> str:
     return _derive(key, "confirm young", person, channel)
 
 
+def admit_token(key: str, device: str, how: str, person: str, channel: str) -> str:
+    """Allows ``person`` to ``approve``, ``restrict`` or ``refuse`` (one of them: ``how``) a device."""
+    return _derive(key, "admit", device, how, person, channel)
+
+
 def same(given: str, expected: str) -> bool:
     """Whether two secrets are equal, in a time that does not tell how much of them is."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode("utf-8", "replace"))

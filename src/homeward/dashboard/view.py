@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import islice
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from homeward.core.incident import Incident, Rung
 from homeward.core.inputs import Answer, Input
 from homeward.core.lease import Lease, LeaseStatus
 from homeward.core.settings import Settings
+from homeward.core.state import EngineState
 from homeward.dashboard import words
 
 INCIDENTS_SHOWN = 60
@@ -29,7 +31,8 @@ YOUNG_SHOWN = 100
 LEASES_SHOWN = 60
 ENDED_SHOWN = 10
 EVENTS_SHOWN = 30
-COUNTERS_SHOWN = 48
+COUNTERS_SHOWN = 96
+WANTS_SHOWN = 6
 
 DRY_RUN = "dry_run"
 
@@ -44,6 +47,8 @@ class Readiness(Protocol):
 
 
 class Engine(Protocol):
+    @property
+    def state(self) -> EngineState: ...
     @property
     def settings(self) -> Settings: ...
     @property
@@ -85,6 +90,10 @@ class Watched(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentView:
+    """``wants`` and ``standing`` are told of a device that is new here: the most frequent of its conversations, until
+    it is answered, and how it may go on.
+    """
+
     id: str
     kind: IncidentKind
     rung: Rung
@@ -102,6 +111,8 @@ class IncidentView:
     answer: Answer | None
     answered_by: str
     leases: tuple[str, ...]
+    wants: tuple[str, ...]
+    standing: Literal["", "restricted", "refused"]
 
     @property
     def waits(self) -> bool:
@@ -197,7 +208,7 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
     engine, now = service.guard.engine, service.clock.now()
     settings = engine.settings
     zone = _zone(settings.timezone)
-    incidents = [_incident(one, zone) for one in reversed(list(engine.incidents.values()))]
+    incidents = [_incident(one, engine.state, zone) for one in reversed(list(engine.incidents.values()))]
     told = [one.id for one in incidents if not one.noted]
     noted = [one.id for one in incidents if one.noted]
     shown = {*told[:INCIDENTS_SHOWN], *noted[:NOTED_SHOWN]}
@@ -250,7 +261,32 @@ def _young(engine: Engine) -> list[tuple[str, int]]:
     return sorted(engine.young.items(), key=lambda one: (-one[1], one[0]))
 
 
-def _incident(one: Incident, zone: tzinfo) -> IncidentView:
+def is_known(engine: Engine, device: str) -> bool:
+    """Whether a device is configured, or was met, or told what it is."""
+    arrivals = engine.state.arrivals
+    configured = any(one.name == device for one in engine.settings.devices)
+    return configured or device in arrivals.met or device in arrivals.known
+
+
+def _wants(one: Incident, state: EngineState) -> tuple[str, ...]:
+    """What a newcomer was seen to need of the network, or else what it did first."""
+    if one.kind != "new" or one.answer is not None:
+        return ()
+    needs = islice(state.traffic.needs(one.device), WANTS_SHOWN)
+    told = [f"{'asked by' if inbound else 'to'} {peer} ({what}/{port})" for (peer, port, what, inbound), _ in needs]
+    return tuple(map(safe, told or filter(None, [one.explanation.evidence])))
+
+
+def _standing(one: Incident, state: EngineState) -> Literal["", "restricted", "refused"]:
+    if one.kind != "new":
+        return ""
+    arrivals = state.arrivals
+    if one.device in arrivals.refused:
+        return "refused"
+    return "restricted" if one.device in arrivals.restricted else ""
+
+
+def _incident(one: Incident, state: EngineState, zone: tzinfo) -> IncidentView:
     return IncidentView(
         id=one.id,
         kind=one.kind,
@@ -269,6 +305,8 @@ def _incident(one: Incident, zone: tzinfo) -> IncidentView:
         answer=one.answer,
         answered_by=safe(one.answered_by),
         leases=tuple(one.leases),
+        wants=_wants(one, state),
+        standing=_standing(one, state),
     )
 
 

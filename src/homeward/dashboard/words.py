@@ -71,6 +71,16 @@ def answer(given: str | None, kind: str = "") -> str:
     return (_ADMITTED if kind == "new" else _ANSWERS).get(given, "")
 
 
+def admitted(given: str | None, standing: str) -> str:
+    """What was said about a newcomer, and how it may go on now: ``homeward refuse`` can change that later."""
+    said = answer(given, "new")
+    if (given, standing) in {("yes", ""), ("no", "refused")}:
+        return said
+    if (given, standing) == ("yes", "restricted"):
+        return "Restricted to what it was seen to need"
+    return f"{said}, and {standing or 'approved'} since"
+
+
 def joined(kind: str) -> str:
     """What an incident's number of events counts."""
     return _JOINED.get(kind, "Unusual events in it")
