@@ -29,6 +29,7 @@ from homeward.core.inputs import Health
 from homeward.core.settings import Settings
 from homeward.guard import Guard, backfill
 from homeward.journal import Journal
+from homeward.sources import home_assistant_connection, home_assistant_history
 from homeward.sources.home_assistant import (
     HomeAssistantError,
     HomeAssistantSettings,
@@ -303,6 +304,29 @@ async def test_the_past_is_read_as_it_was_and_the_guard_learns_from_it(
     assert await asyncio.to_thread(learn) >= len(past)
 
 
+async def test_a_past_that_is_too_long_for_a_message_is_read_in_parts(
+    home_assistant: HomeAssistant, settings: HomeAssistantSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = datetime.now(UTC)
+
+    def toggle() -> None:
+        for number in range(300):
+            home_assistant.call(f"input_boolean.turn_{'off' if number % 2 else 'on'}", entity_id=DOOR)
+
+    def read() -> list[tuple[datetime, str, str]]:
+        past = history(settings, until=datetime.now(UTC), days=1)
+        return [(e.at, e.device, e.action) for e in past if e.at > began and e.action != "announced"]
+
+    await asyncio.to_thread(toggle)
+    # The helper, and the door that follows it, once the recorder has written all of that down.
+    await asyncio.to_thread(home_assistant.wait_until, lambda: len(read()) >= 600, "it is recorded")
+    whole = await asyncio.to_thread(read)
+    monkeypatch.setattr(home_assistant_connection, "MESSAGE_LIMIT", 12_000)  # more than what there is now takes
+    monkeypatch.setattr(home_assistant_history, "ROWS_LIMIT", 400)
+    monkeypatch.setattr(home_assistant_history, "SHORTEST_SECONDS", 0.01)
+    assert await asyncio.to_thread(read) == whole
+
+
 async def test_a_revoked_token_is_said_in_one_line_that_does_not_tell_it(
     home_assistant: HomeAssistant, settings: HomeAssistantSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -397,7 +421,7 @@ async def test_persons_come_and_go_and_where_they_are_is_told_to_nobody(
         await does(show, zigbee, "device_tracker", "phone", **phone)
         await does(zigbee.publish, "z/there", "online", retain=True)
         await does(zigbee.publish, "phone/where", '{"gps_accuracy": 3}')
-        await does(zigbee.publish, "phone", "home")
+        await does(zigbee.publish, "phone", "home", retain=True)
         tracker = await does(tracker_of, home_assistant)
         await does(
             home_assistant.command, "person/update", person_id=anna["id"], user_id=anna["user_id"],

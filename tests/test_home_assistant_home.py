@@ -131,9 +131,12 @@ def test_the_machines_own_affairs_and_homewards_own_entities_are_left_out() -> N
 
 def test_what_a_person_carries_does_not_speak_for_itself() -> None:
     home = Home()
+    assert name_of(home, "person.anna", friendly_name="Anna", device_trackers=[]) == "anna"
     assert name_of(home, "device_tracker.phone", friendly_name="Phone") == "Phone"
     assert name_of(home, "person.anna", friendly_name="Anna", device_trackers=["device_tracker.phone"]) == "anna"
     assert name_of(home, "device_tracker.phone", friendly_name="Phone") is None
+    assert name_of(home, "person.anna", friendly_name="Anna", device_trackers=None) == "anna"
+    assert name_of(home, "device_tracker.phone", friendly_name="Phone") == "Phone"
 
 
 @pytest.mark.parametrize("nonsense", [None, 3, {}, ["x"], [{}], [{"entity_id": 5, "id": None, "area_id": []}]])

@@ -18,6 +18,8 @@ from homeward.sources.payloads import clean_name
 ENTITY_LIMIT: Final = 20_000
 """How many entities are kept; others are refused and counted."""
 
+TRACKER_LIMIT: Final = 64
+
 OWN_MAKER: Final = "Homeward"
 """The maker of the devices that the guard itself shows in Home Assistant: never an input."""
 
@@ -67,15 +69,21 @@ class About(NamedTuple):
     unit: str
     measured: bool
     options: bool
+    trackers: tuple[str, ...]
+    """What a person carries."""
 
     @classmethod
     def read(cls, attributes: Mapping[str, Any]) -> About:
+        trackers = attributes.get("device_trackers")
         return cls(
             device_class=_word(attributes.get("device_class")),
             name=_word(attributes.get("friendly_name")),
             unit=_word(attributes.get("unit_of_measurement")),
             measured=attributes.get("state_class") is not None,
             options=isinstance(attributes.get("options"), list),
+            trackers=tuple(each for each in trackers[:TRACKER_LIMIT] if isinstance(each, str) and len(each) < 256)
+            if isinstance(trackers, list)
+            else (),
         )
 
 
@@ -148,7 +156,7 @@ class Home:
             return None
         about, before = About.read(attributes), self._about.get(entity_id)
         if before != about:
-            self._note(entity_id, about, attributes)
+            self._note(entity_id, about)
         found = self.recalled(entity_id)
         if before is None and len(self._about) > ENTITY_LIMIT and (found is None or found.device not in self._known):
             self.forget(entity_id)
@@ -180,13 +188,12 @@ class Home:
             parts.setdefault(entity.device, []).append(entity)
         return {device: self._describe(entities) for device, entities in parts.items()}
 
-    def _note(self, entity_id: str, about: About, attributes: Mapping[str, Any]) -> None:
+    def _note(self, entity_id: str, about: About) -> None:
         self._about[entity_id] = about
         if entity_id.startswith("person."):
-            trackers = attributes.get("device_trackers")
-            trackers = trackers[:64] if isinstance(trackers, list) else []
-            self._carried[entity_id] = tuple(each for each in trackers if isinstance(each, str))
-            for each in self._carried[entity_id]:
+            before = self._carried.get(entity_id, ())
+            self._carried[entity_id] = about.trackers
+            for each in {*before, *about.trackers}:
                 self._lose(each)
         self._lose(entity_id)
 
