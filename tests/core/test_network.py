@@ -216,6 +216,14 @@ def test_a_device_cannot_make_itself_less_guarded() -> None:
     assert home.engine.state.arrivals.known["back door"].type == "lock"
 
 
+def test_what_one_source_leaves_out_another_may_have_said() -> None:
+    home = Home()
+    announce(home, "hall", type="motion", room="hall", address="02:00:00:00:00:01")
+    announce(home, "hall", maker="Acme")
+    known = home.engine.state.arrivals.known["hall"]
+    assert (known.type, known.room, known.maker, known.address) == ("motion", "hall", "Acme", "02:00:00:00:00:01")
+
+
 def test_what_the_owner_configured_wins_over_what_a_device_says() -> None:
     home = Home(Device(name="front door", type="lock", role="actuator"))
     announce(home, "front door", type="light")

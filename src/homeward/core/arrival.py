@@ -83,6 +83,8 @@ class Arrivals:
         """
         said = read_announcement(event)
         before = self.known.get(event.device)
+        if before is not None:
+            said = _completed(said, before)
         if before == said:
             return "same"
         if before is not None and is_guarded(before.type, before.role) and not is_guarded(said.type, said.role):
@@ -155,6 +157,18 @@ class Arrivals:
             self.day, self.told = day, 0
         self.told += 1
         return self.told <= TOLD_A_DAY
+
+
+def _completed(said: Announcement, before: Announcement) -> Announcement:
+    """What one source does not say, another may have said."""
+    if said.type == "other":
+        said = said._replace(type=before.type, role=before.role)
+    return said._replace(
+        room=before.room if said.room == "unknown" else said.room,
+        maker=said.maker or before.maker,
+        model=said.model or before.model,
+        address=said.address or before.address,
+    )
 
 
 def read_announcement(event: Event) -> Announcement:

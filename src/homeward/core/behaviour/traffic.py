@@ -58,6 +58,8 @@ PAST: Final = 2_048
 PAST_ALL: Final = 65_536
 """How many past flows of a device, and of all, are kept to be lived again."""
 PAST_LEAST: Final = 128
+RELIVE: Final = frozenset({YOUNG, 256, 1_024})
+"""After so many flows of a device its past is lived again; and then once a day."""
 LINES: Final = 1_024
 PEERS: Final = 512
 NEEDS: Final = 256
@@ -262,7 +264,7 @@ class Traffic:
         line.flows += 1
         self._note_need(line, (flow.peer, flow.port, flow.protocol, flow.inbound), seen.at)
         n = line.flows
-        if (n >= YOUNG and n & (n - 1) == 0 and n <= PAST) or (n >= YOUNG and seen.at - line.lived_at >= DAY):
+        if n in RELIVE or (n >= YOUNG and seen.at - line.lived_at >= DAY):
             self.live_again(device)
 
     def hold(self, device: str, flow: Flow, seen: Sighting, incident: str = "") -> bool:
