@@ -20,7 +20,7 @@ CONNECT, PUBLISH, PUBACK = 1, 3, 4
 
 
 class Packets:
-    """Cuts a stream into MQTT 3.1.1 control packets (section 2.2): type, flags, body."""
+    """Cuts a stream into MQTT control packets (section 2.1 of version 5, 2.2 of 3.1.1): type, flags, body."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
@@ -120,8 +120,10 @@ class Relay:
 
     def from_guard(self, line: _Line, kind: int, body: bytes) -> None:
         if kind == CONNECT:
-            name_at = 2 + int.from_bytes(body[:2], "big") + 4
-            line.is_source = _text(body, name_at) == self._source
+            level_at = 2 + int.from_bytes(body[:2], "big")
+            line.has_properties = body[level_at] == 5
+            rest = line.without_properties(body[level_at + 4 :])
+            line.is_source = _text(rest, 0) == self._source
         elif kind == PUBACK and line.is_source:
             self.acknowledged.append(line.under_way.pop(int.from_bytes(body[:2], "big")))
 
@@ -130,7 +132,7 @@ class Relay:
             return
         topic = _text(body, 0)
         rest = body[2 + len(topic) :]
-        message = (int.from_bytes(rest[:2], "big"), topic.decode(), rest[2:])
+        message = (int.from_bytes(rest[:2], "big"), topic.decode(), line.without_properties(rest[2:]))
         line.under_way[message[0]] = message
         self.delivered.append(message)
         if flags & 0b1000:
@@ -148,6 +150,7 @@ class _Line:
     def __init__(self, relay: Relay, broker: Mosquitto) -> None:
         self.relay = relay
         self.is_source = False
+        self.has_properties = False
         self.under_way: dict[int, tuple[int, str, bytes]] = {}
         self.dialling: asyncio.Task[Any] | None = None
         self.ends: list[asyncio.Future[None]] = []
@@ -156,6 +159,15 @@ class _Line:
         self._early: list[bytes] = []
         self._packets = {True: Packets(), False: Packets()}
         self._broker = broker
+
+    def without_properties(self, rest: bytes) -> bytes:
+        """What follows the properties of a packet, which MQTT 5 has (section 2.2.2)."""
+        length = 0
+        for number, byte in enumerate(rest[:4] if self.has_properties else b""):
+            length |= (byte & 127) << 7 * number
+            if byte < 128:
+                return rest[number + 1 + length :]
+        return rest
 
     def made(self, transport: asyncio.Transport, *, from_guard: bool) -> None:
         if from_guard:
