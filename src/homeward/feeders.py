@@ -29,6 +29,9 @@ RESTART_FIRST, RESTART_LAST = 1.0, 60.0
 STEADY_SECONDS: Final = 60.0
 """A source that ran for so long begins again with the shortest pause."""
 
+SOURCE: Final = "source:"
+"""Begins the subject of a source that cannot be seen."""
+
 LOOK_SECONDS: Final = 5.0
 NOTES_SECONDS: Final = 2.0
 ORPHAN_SECONDS: Final = 60.0
@@ -38,7 +41,7 @@ async def supervise(
     source: Source, receive: Callable[[Event | Health], Awaitable[None]], counters: Counter[str]
 ) -> None:
     """Run a source; tell when it fails, and start it again after 1 to 60 s, each time after a longer pause."""
-    subject = f"source:{source.name}"
+    subject = f"{SOURCE}{source.name}"
     pause, told = RESTART_FIRST, ""
     while True:
         began = time.monotonic()

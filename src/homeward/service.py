@@ -26,11 +26,11 @@ from zoneinfo import ZoneInfo
 
 from homeward import __version__
 from homeward.clock import NOTABLE, Clock, GuardClock
-from homeward.core.effects import Apply, Effect, Revert
+from homeward.core.effects import Apply, Effect, Notify, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Health, Input, Outcome, Tick
 from homeward.core.settings import Settings
-from homeward.feeders import collect_notes, end_orphans, supervise, watch_clock
+from homeward.feeders import SOURCE, collect_notes, end_orphans, supervise, watch_clock
 from homeward.guard import Guard
 from homeward.journal import JournalError
 from homeward.responders import Responder
@@ -114,12 +114,32 @@ class Service:
 
     @property
     def counters(self) -> Counter[str]:
-        """What the shell saw (``events``, ``commits``, ``source_restarts`` …), and what its sources refused."""
+        """What the shell saw since it started, and what its sources refused.
+
+        Beside names of one word (``commits``, ``source_restarts`` …) there are ``events: SOURCE``, ``alarm: KIND``
+        and ``refused: SOURCE: REASON``. ``flows_merged`` are those that a source told together with others.
+        """
         counted = Counter(self._counts)
         for source in self._sources:
             for reason, times in getattr(source, "refused", {}).items():
-                counted[f"refused: {reason}"] += times
+                counted[f"refused: {source.name}: {reason}"] += times
+            merged = sum(getattr(source, "merged", {}).values())
+            if merged:
+                counted["flows_merged"] += merged
         return counted
+
+    @property
+    def sources(self) -> dict[str, bool]:
+        """Each source by name, and whether it can be seen."""
+        blind = {
+            one.device for one in self.guard.engine.incidents.values() if one.kind == "blind" and one.closed is None
+        }
+        return {source.name: f"{SOURCE}{source.name}" not in blind for source in self._sources}
+
+    @property
+    def unwritten(self) -> int:
+        """How many entries wait for space on the disk."""
+        return len(self.guard.unwritten)
 
     async def submit(self, item: Input) -> list[Effect]:
         """Hand an input to the guard; returns its effects after the commit that holds them.
@@ -313,9 +333,13 @@ class Service:
             self._counts["dropped_while_full"] += 1  # a revert is asked for again until its outcome is known
             return []
         effects = self.guard.handle(item, keep=not (crowded and isinstance(item, Tick)))
+        for effect in effects:
+            if isinstance(effect, Notify) and effect.interrupts:
+                self._counts[f"alarm: {effect.kind}"] += 1
         if isinstance(item, Event):
             self.recent.append(item)
             self._counts["events"] += 1
+            self._counts[f"events: {item.source}"] += 1
             state = last_state(item)
             delivery = item.attributes.get("delivery")
             self.guard.note(

@@ -14,7 +14,7 @@ from tests.dashboard.running import Running
 from homeward import __version__
 from homeward.core.event import Event
 from homeward.core.flow import Flow, flow_attributes
-from homeward.core.inputs import Change
+from homeward.core.inputs import Change, Input
 from homeward.core.settings import Device, Response, Settings
 from homeward.dashboard import security
 from homeward.guard import Guard
@@ -108,7 +108,7 @@ def visited(journal: Journal, serve: Callable[..., Running]) -> Running:
     """A guard of two days' age, to whose network a camera has just come."""
     now = datetime.now(UTC)
     guard = Guard(journal)
-    before = [
+    before: list[Input] = [
         Change(at=now - timedelta(days=2), version=__version__, settings=SETTINGS),
         window(now - timedelta(days=2)),
     ]

@@ -78,6 +78,8 @@ class TwinService:
         self.clock = TwinClock()
         self.recent: deque[Event] = deque(maxlen=200)
         self.counters: Counter[str] = Counter()
+        self.sources: dict[str, bool] = {"mqtt": True}
+        self.unwritten = 0
         self.said: list[Input] = []
         self.broken = False
         self._version = 0

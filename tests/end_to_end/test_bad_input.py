@@ -145,24 +145,28 @@ def folded(home: Home) -> Engine:
 
 
 BAD = {
-    "no JSON": ("home/meter", b'{"power": ', "refused: malformed"),
-    "no text": ("home/meter", b"\xff\xfe\x00", "refused: malformed"),
-    "no object": ("home/meter", b"[1, 2, 3]", "refused: malformed"),
-    "nested without end": ("home/meter", b'{"power":' + b"[" * 50_000, "refused: malformed"),
-    "NaN": ("home/meter", b'{"power": NaN}', "refused: malformed"),
-    "NaN as text": ("home/meter", b'{"power": "nan"}', "refused: not finite"),
-    "infinity as text": ("home/meter", b'{"power": "-inf"}', "refused: not finite"),
-    "no number": ("home/meter", b'{"power": {}}', "refused: not a number"),
-    "an unknown word": ("home/hall_window", b'{"contact": "ajar"}', "refused: unknown value"),
-    "10 MB": ("home/meter", b" " * 10_000_000, "refused: payload too large"),
-    "a name of 10,000 characters": (f"home/{'n' * 10_000}", b'{"power": 1}', "refused: device name"),
-    "a name that turns the text round": ("home/\u202erood", b'{"power": 1}', "refused: device name"),
-    "an empty name": ("home/", b'{"power": 1}', "refused: device name"),
-    "an action of 10,000 characters": ("home/panel", b'{"alarm": "%s"}' % (b"a" * 10_000), "refused: action name"),
-    "a topic nobody configured": ("attic/meter", b'{"power": 1}', "refused: unknown topic"),
-    "dated in words": ("home/clocked", b'{"power": 1, "time": "yesterday"}', "refused: bad time"),
+    "no JSON": ("home/meter", b'{"power": ', "refused: mqtt: malformed"),
+    "no text": ("home/meter", b"\xff\xfe\x00", "refused: mqtt: malformed"),
+    "no object": ("home/meter", b"[1, 2, 3]", "refused: mqtt: malformed"),
+    "nested without end": ("home/meter", b'{"power":' + b"[" * 50_000, "refused: mqtt: malformed"),
+    "NaN": ("home/meter", b'{"power": NaN}', "refused: mqtt: malformed"),
+    "NaN as text": ("home/meter", b'{"power": "nan"}', "refused: mqtt: not finite"),
+    "infinity as text": ("home/meter", b'{"power": "-inf"}', "refused: mqtt: not finite"),
+    "no number": ("home/meter", b'{"power": {}}', "refused: mqtt: not a number"),
+    "an unknown word": ("home/hall_window", b'{"contact": "ajar"}', "refused: mqtt: unknown value"),
+    "1 MB": ("home/meter", b" " * 1_000_000, "refused: mqtt: payload too large"),
+    "a name of 10,000 characters": (f"home/{'n' * 10_000}", b'{"power": 1}', "refused: mqtt: device name"),
+    "a name that turns the text round": ("home/\u202erood", b'{"power": 1}', "refused: mqtt: device name"),
+    "an empty name": ("home/", b'{"power": 1}', "refused: mqtt: device name"),
+    "an action of 10,000 characters": (
+        "home/panel",
+        b'{"alarm": "%s"}' % (b"a" * 10_000),
+        "refused: mqtt: action name",
+    ),
+    "a topic nobody configured": ("attic/meter", b'{"power": 1}', "refused: mqtt: unknown topic"),
+    "dated in words": ("home/clocked", b'{"power": 1, "time": "yesterday"}', "refused: mqtt: bad time"),
     "dated 2030": ("home/clocked", b'{"power": 2, "time": "2030-01-01T00:00:00Z"}', "bad_clock"),
-    "dated beyond the calendar": ("home/clocked", b'{"power": 3, "time": 1e17}', "refused: bad time"),
+    "dated beyond the calendar": ("home/clocked", b'{"power": 3, "time": 1e17}', "refused: mqtt: bad time"),
 }
 
 
@@ -267,7 +271,7 @@ def test_a_hundred_thousand_device_names_leave_memory_bounded_and_nothing_else_i
         sensor.tell()
         told += 1
     assert heard_and_refused(home) == before + number + told
-    assert number - DEVICE_LIMIT <= home.count("refused: too many devices") < number
+    assert number - DEVICE_LIMIT <= home.count("refused: mqtt: too many devices") < number
     assert_ends_on_time(neighbour, ends)
     neighbour.publish("home/hall_light", '{"power": 12}')
     eventually(lambda: events(home.state)[-1].device == "hall_light", "a configured device is heard all the same")
@@ -278,4 +282,4 @@ def test_a_hundred_thousand_device_names_leave_memory_bounded_and_nothing_else_i
 
 
 def heard_and_refused(home: Home) -> int:
-    return home.count("events") + home.count("refused: too many devices")
+    return home.count("events") + home.count("refused: mqtt: too many devices")

@@ -29,7 +29,8 @@ from homeward.core.event import NAME_LIMIT
 from homeward.core.inputs import Answer, Change, Command, Feedback
 from homeward.dashboard import security, words
 from homeward.dashboard.security import HEADERS, SESSION_DAYS, Gate, Refused, same
-from homeward.dashboard.view import Watched, is_known, look
+from homeward.dashboard.view import Watched, counted, is_known, look
+from homeward.exchange import metrics
 from homeward.feeders import answers_in
 
 BODY_LIMIT: Final = 4096
@@ -76,6 +77,7 @@ def create_app(service: Watched, *, key: str, allowed_hosts: Sequence[str], simu
             Route("/fragment", page.fragment),
             Route("/api/state", page.state),
             Route("/events", page.events),
+            Route(security.METRICS_PATH, page.metrics),
             Route("/enter", page.enter),
             Route("/static/{name}", _static),
             Route("/incidents/{id}/answer", page.answer, methods=["POST"]),
@@ -149,6 +151,9 @@ class _Page:
     async def state(self, _request: Request) -> Response:
         body = msgspec.json.encode(look(self._service, simulated=self._simulated))
         return Response(body, media_type="application/json")
+
+    async def metrics(self, _request: Request) -> Response:
+        return Response(metrics.render(counted(self._service)), headers={"content-type": metrics.CONTENT_TYPE})
 
     async def enter(self, request: Request) -> Response:
         if not same(request.query_params.get("key", ""), self._key):
@@ -318,10 +323,10 @@ class _Page:
     def refuse(self, request: Request, refusal: Refused) -> Response:
         """The refusal as a page for people, and as one line for programs (which do not accept HTML)."""
         if "text/html" not in request.headers.get("accept", ""):
-            return PlainTextResponse(refusal.words + "\n", refusal.status, headers=HEADERS)
+            return PlainTextResponse(refusal.words + "\n", refusal.status, headers={**HEADERS, **refusal.headers})
         title = _TITLES.get(refusal.status, "That did not work")
         text = self._templates.get_template("message.html").render(title=title, words=refusal.words)
-        return HTMLResponse(text, refusal.status, headers=HEADERS)
+        return HTMLResponse(text, refusal.status, headers={**HEADERS, **refusal.headers})
 
     async def refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)

@@ -16,6 +16,7 @@ import secrets
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
@@ -25,6 +26,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEY_FILE: Final = "page.key"
+METRICS_FILE: Final = "metrics.token"
+METRICS_PATH: Final = "/metrics"
 SESSION_DAYS: Final = 90
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -94,6 +97,28 @@ def _read_key(path: Path) -> str:
     return key
 
 
+def write_metrics_token(folder: Path, key: str) -> Path:
+    """Write `metrics_token` into ``metrics.token`` in ``folder``, for its owner alone; all of it or nothing.
+
+    Raises `KeyFileError` if it cannot be written.
+    """
+    path = folder / METRICS_FILE
+    hidden = folder / f".{METRICS_FILE}.{secrets.token_hex(8)}"
+    try:
+        try:
+            descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(metrics_token(key) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            hidden.replace(path)
+        finally:
+            hidden.unlink(missing_ok=True)
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); check the folder and its owner") from error
+    return path
+
+
 def enter_path(key: str) -> str:
     """The path of the link that lets a browser in: ``http://HOST:PORT`` + this."""
     return f"/enter?key={quote(key, safe='')}"
@@ -138,6 +163,11 @@ def admit_token(key: str, device: str, how: str, person: str, channel: str) -> s
     return _derive(key, "admit", device, how, person, channel)
 
 
+def metrics_token(key: str) -> str:
+    """Opens ``/metrics``, and nothing else: for a program that can send a header but cannot sign in."""
+    return _derive(key, "metrics")
+
+
 def same(given: str, expected: str) -> bool:
     """Whether two secrets are equal, in a time that does not tell how much of them is."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode("utf-8", "replace"))
@@ -149,12 +179,13 @@ def _derive(key: str, *parts: str) -> str:
 
 
 class Refused(Exception):  # noqa: N818  (it is an answer, not an error of ours)
-    """A request that is not served: ``status``, and the reason in plain words."""
+    """A request that is not served: ``status``, the reason in plain words, and more headers of the answer."""
 
-    def __init__(self, status: int, words: str) -> None:
+    def __init__(self, status: int, words: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__(words)
         self.status = status
         self.words = words
+        self.headers = headers
 
 
 class Gate:
@@ -163,7 +194,7 @@ class Gate:
     In this order: the Host must be one of ``allowed_hosts`` (else 421: DNS rebinding); a page of another site or
     port may link here but not embed or fetch (else 403); a POST must come from our own origin (else 403); the
     session cookie must be right (else 401) for everything but ``/enter`` and the stylesheet, script and icon,
-    which are the same in every copy of Homeward.
+    which are the same in every copy of Homeward. ``/metrics`` wants its own token instead (RFC 6750), whoever asks.
     """
 
     def __init__(
@@ -176,6 +207,7 @@ class Gate:
     ) -> None:
         self._app, self._refuse = app, refuse
         self._cookie, self._session = session_cookie(key)
+        self._metrics = metrics_token(key)
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -210,10 +242,20 @@ class Gate:
             # Either scheme: behind a proxy that ends TLS we cannot see which one the browser used.
             if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
                 raise Refused(403, "That did not come from this page, so nothing was changed.")
+        if request.scope["path"] == METRICS_PATH:
+            self._check_bearer(headers)
+            return
         if request.url.path == "/enter" or request.url.path.startswith("/static/"):
             return
         if not same(request.cookies.get(self._cookie, ""), self._session):
             raise Refused(401, "This browser has not been let in yet. Open the link that the guard printed at start.")
+
+    def _check_bearer(self, headers: Headers) -> None:
+        given = headers.getlist("authorization")
+        scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+        if scheme.lower() != "bearer" or not same(token.strip(), self._metrics):
+            why = f"This address wants the token in {METRICS_FILE}, as “Authorization: Bearer …”."
+            raise Refused(401, why, {"www-authenticate": 'Bearer realm="homeward metrics"'})
 
 
 def _embedded_elsewhere(headers: Headers) -> bool:

@@ -23,6 +23,7 @@ from homeward.core.lease import Lease, LeaseStatus
 from homeward.core.settings import Settings
 from homeward.core.state import EngineState
 from homeward.dashboard import words
+from homeward.exchange.metrics import Snapshot
 
 INCIDENTS_SHOWN = 60
 UNFOLDED = 10
@@ -84,6 +85,10 @@ class Watched(Protocol):
     def recent(self) -> Iterable[Event]: ...
     @property
     def counters(self) -> Mapping[str, int]: ...
+    @property
+    def sources(self) -> Mapping[str, bool]: ...
+    @property
+    def unwritten(self) -> int: ...
     async def submit(self, item: Input) -> list[Effect]: ...
     def changes(self) -> AsyncIterator[int]: ...
 
@@ -233,7 +238,7 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
         leases_left_out=max(0, len(held) - LEASES_SHOWN),
         ended=tuple(_lease(one, engine.incidents, now, zone) for one in ended),
         events=tuple(_event(one, zone) for one in list(service.recent)[: -EVENTS_SHOWN - 1 : -1]),
-        counters=_counters(service.counters, engine.counters),
+        counters={safe(name): times for name, times in sorted(_counters(service).items())[:COUNTERS_SHOWN]},
         armed=engine.armed if engine.armed or any(one.role == "entrance" for one in settings.devices) else None,
         young={safe(name): times for name, times in young[:YOUNG_SHOWN]},
         young_left_out=max(0, len(young) - YOUNG_SHOWN),
@@ -343,9 +348,23 @@ def _event(one: Event, zone: tzinfo) -> EventView:
     )
 
 
-def _counters(service: Mapping[str, int], engine: Mapping[str, int]) -> Mapping[str, int]:
-    both = {**service, **engine}  # the engine's is the journaled one, and wins
-    return {safe(name): both[name] for name in sorted(both)[:COUNTERS_SHOWN]}
+def counted(service: Watched) -> Snapshot:
+    """The guard's numbers as they are now."""
+    engine = service.guard.engine
+    return Snapshot(
+        version=__version__,
+        counters=_counters(service),
+        incidents=engine.incidents.values(),
+        leases=engine.leases.values(),
+        sources=service.sources,
+        ready=engine.readiness().ready,
+        budget=engine.settings.budget,
+        unwritten=service.unwritten,
+    )
+
+
+def _counters(service: Watched) -> Mapping[str, int]:
+    return {**service.counters, **service.guard.engine.counters}  # the engine's is the journaled one, and wins
 
 
 def _zone(name: str) -> tzinfo:
