@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 LONGEST_FILE = 450  # lines
 MAY_BE_LONGER = {
+    "command-line.md": "written by a program",
     "requirements.lock": "written by a program",
     "LICENSE": "the licence's own words",
     "CHANGELOG.md": "grows by design",
