@@ -12,25 +12,18 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from tests import network_docs
+from tests.network_docs import rows
+
 from homeward.cli.parser import parser
-from homeward.core import arrival, engine, incident, lease, network, rules
-from homeward.core.behaviour import (
-    calibration,
-    conversation,
-    evidence,
-    habits,
-    past,
-    profile,
-    silence,
-    table,
-    traffic,
-)
+from homeward.core import engine, incident, lease, network, rules
+from homeward.core.behaviour import calibration, evidence, habits, past, profile, silence, table
 from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
 from homeward.core.behaviour.observation import Observation
@@ -61,12 +54,6 @@ def pages() -> list[Path]:
     """Every page of the documentation, the README among them."""
     top = (REPOSITORY / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md"))
     return sorted((*(path for path in top if path.exists()), *(REPOSITORY / "docs").rglob("*.md")))
-
-
-def rows(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"| {' | '.join(head)} |\n|{'---|' * len(head)}\n{body}\n"
 
 
 def words(names: Iterable[str]) -> str:
@@ -210,51 +197,6 @@ def learning_limits() -> str:
             ("devices known at once", f"{profile.DEVICE_LIMIT:,}, and {silence.LIMIT:,} of which silence is told"),
         ),
     )
-
-
-def network_limits() -> str:
-    return rows(
-        ("what", "value"),
-        (
-            ("bits that a flow may come to without being evidence", f"{traffic.USUAL >> 8}"),
-            ("the least evidence, in bits, that is told", f"{traffic.ENOUGH >> 8}"),
-            ("evidence adds up over", f"{traffic.VISIT // 60_000} min"),
-            ("most bits of rarity of one habit", f"{traffic.RAREST >> 8}"),
-            ("a flow is held if among the device's flows it is rarer than one in", f"{1 << (traffic.HOLD >> 8)}"),
-            ("separate days on which what is held must come back", f"{traffic.COME_BACK_DAYS}"),
-            ("flows of a device that are learned before any is judged", f"{traffic.YOUNG}"),
-            (
-                "past flows kept to be lived again, of a device at most and at least, and of all",
-                f"{traffic.PAST:,}, {traffic.PAST_LEAST:,}, {traffic.PAST_ALL:,}",
-            ),
-            ("devices on the network known at once; the one longest quiet goes", f"{traffic.LINES:,}"),
-            ("peers and services of a device remembered, and as its needs", f"{traffic.PEERS}, {traffic.NEEDS}"),
-            ("peers and services held back, of all devices", f"{traffic.HELD:,}, for {past.HELD_DAYS} days"),
-            ("cells in the network's table of counts", f"{traffic.TABLE:,}"),
-            ("a guard is given, before anybody is new here", f"{arrival.SETTLING_MS // 3_600_000} h"),
-            ("newcomers that interrupt in a day", f"{arrival.TOLD_A_DAY}"),
-            ("devices remembered as met", f"{arrival.MET_LIMIT:,}"),
-            ("devices that may be restricted, and refused", f"{arrival.KNOWN_LIMIT:,} each"),
-            ("alerts of an intrusion detection system remembered", f"{arrival.ALERTS_LIMIT:,}"),
-        ),
-    )
-
-
-def network_habits() -> str:
-    way, service, peer = "device → device + way", "device + service", "device + service → device + service + peer"
-    said = (
-        ("which way", "who asks, and whether the peer is at home, outside, or a group", "device", "which way"),
-        ("which service", "port, protocol, and who asks", way, "which service"),
-        ("which peer", "its name or address", f"device → {service}", "which peer"),
-        ("how much sent", "bytes, in octaves", peer, "how it went"),
-        ("how much received", "bytes, in octaves", peer, "how it went"),
-        ("how often", "how long after the last of the same", peer, "its rhythm"),
-        ("how regular", "how often in a row that pause was the same", peer, "its rhythm"),
-        ("how it ended", "answered, rejected, broken off … (Zeek's `conn_state`)", peer, "how it went"),
-        ("how busy", "flows of this way within a minute, in octaves", "device + way", "its rhythm"),
-    )
-    assert tuple(name for name, *_ in said) == conversation.NAMES
-    return rows(("habit", "it predicts", "given, from general to particular", "part"), said)
 
 
 def zigbee_properties() -> str:
@@ -407,8 +349,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "journal schema": journal_schema,
     "learning limits": learning_limits,
     "limits": limits,
-    "network habits": network_habits,
-    "network limits": network_limits,
+    "network habits": network_docs.habits,
+    "network limits": network_docs.limits,
+    "worked flows": network_docs.worked_flows,
     "refusals": refusals,
     "replay example": replay_example,
     "rule limits": rule_limits,
