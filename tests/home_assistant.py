@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,9 @@ DEADLINE: Final = 60.0
 """How long a start may take, in seconds; usually it takes five."""
 
 CONFIGURATION: Final = Path(__file__).parent / "home_assistant" / "configuration.yaml"
+
+
+_RUNNING: Final = pytest.StashKey["HomeAssistant"]()
 
 
 class RefusedError(Exception):
@@ -61,6 +64,7 @@ class HomeAssistant:
         self.gateway = self._cable.outer
         self.url = f"http://{self.host}:{PORT}"
         self.owner = Person("", "")
+        self._people: dict[str, Person] = {}
 
     # The process ------------------------------------------------------------------------------------------------
 
@@ -192,7 +196,7 @@ class HomeAssistant:
         self.post("/api/onboarding/analytics", {}, token=access)  # "core_config" would add the weather, radio, speech
         page = {"client_id": self._client_id, "redirect_uri": self._client_id}
         self.post("/api/onboarding/integration", page, token=access)
-        self.owner = self._person(access)
+        self.owner = self._with_token(access)
 
     def add_user(self, name: str, *, admin: bool = False) -> Person:
         """Another user, with a token that lives for a year."""
@@ -203,7 +207,13 @@ class HomeAssistant:
         asked = {"client_id": self._client_id, "handler": ["homeassistant", None], "redirect_uri": self._client_id}
         flow = self.post("/auth/login_flow", asked)["flow_id"]
         code = self.post(f"/auth/login_flow/{flow}", {"client_id": self._client_id, **login})["result"]
-        return self._person(self._access(code))
+        return self._with_token(self._access(code))
+
+    def person(self, name: str) -> Person:
+        """A user without administrator's rights, the same one whenever it is asked for."""
+        if name not in self._people:
+            self._people[name] = self.add_user(name)
+        return self._people[name]
 
     def revoke(self, token: str) -> None:
         """Make a long-lived token worthless, as its user may."""
@@ -235,7 +245,7 @@ class HomeAssistant:
         body = urllib.parse.urlencode(form).encode()
         return str(self._request("POST", "/auth/token", body, None, form=True)["access_token"])
 
-    def _person(self, access: str) -> Person:
+    def _with_token(self, access: str) -> Person:
         token = self.command("auth/long_lived_access_token", token=access, client_name="tests", lifespan=365)
         return Person(self.command("auth/current_user", token=access)["id"], token)
 
@@ -284,20 +294,25 @@ def _absence(repository: Path) -> str:
 
 
 @pytest.fixture(scope="session", name="home_assistant")
-def home_assistant_fixture(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Iterator[HomeAssistant]:
-    """A running Home Assistant with an owner, and the home of ``configuration.yaml`` in it."""
+def home_assistant_fixture(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, repository: Path
+) -> HomeAssistant:
+    """A running Home Assistant with an owner, and the home of ``configuration.yaml`` in it: one for the whole run.
+
+    To pytest a fixture is another one in each module that imports it; so the server is kept with the run.
+    """
     reason = _absence(repository)
     if reason:
         if IN_CI:
             pytest.fail(reason)
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("home-assistant")
-    shutil.copy(CONFIGURATION, folder / "configuration.yaml")
-    server = HomeAssistant(repository / ENVIRONMENT / "bin" / "hass", folder)
-    try:
+    server = request.config.stash.get(_RUNNING, None)
+    if server is None:
+        folder = tmp_path_factory.mktemp("home-assistant")
+        shutil.copy(CONFIGURATION, folder / "configuration.yaml")
+        server = request.config.stash[_RUNNING] = HomeAssistant(repository / ENVIRONMENT / "bin" / "hass", folder)
+        request.config.add_cleanup(server.close)
         server.start()
         server.onboard()
-        server.await_running()
-        yield server
-    finally:
-        server.close()
+    server.await_running()
+    return server
