@@ -84,17 +84,19 @@ async def test_what_is_written_is_a_configuration_and_never_overwrites_one(
     mosquitto: Mosquitto, tmp_path: Path
 ) -> None:
     furnish(mosquitto)
-    found = await look(mosquitto.settings(), seconds=SECONDS, presets=["zigbee2mqtt"])
+    found = await look(mosquitto.settings(), seconds=SECONDS)
     file = tmp_path / "homeward.toml"
     write_configuration(file, found, timezone="Europe/Berlin", name="summer house")
     config = load(file, environment={})
     assert config.mqtt is not None
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.username) == ("127.0.0.1", mosquitto.port, "guard")
     assert {one.name: (one.type, one.role, one.room) for one in config.settings.devices} == {
+        "Washing machine": ("switch", "actuator", "unknown"),
         "front door": ("contact.door", "entrance", "unknown"),
         "hall/lock": ("lock", "actuator", "hall"),
         "lamp": ("switch", "actuator", "unknown"),
     }
+    assert config.presets == ("zigbee2mqtt", "tasmota")
     assert (config.settings.place, config.settings.timezone) == ("summer house", "Europe/Berlin")
     with pytest.raises(FileExistsError):
         write_configuration(file, found)

@@ -14,7 +14,7 @@ from tests.test_dialect_tasmota import CONFIG
 from tests.test_dialect_zigbee2mqtt import device
 
 from homeward.core.event import Event
-from homeward.sources.discovery import CHANGE_LIMIT, FOUND_LIMIT, PRESETS, TOPIC_LIMIT, Discovery, Preset
+from homeward.sources.discovery import CHANGE_LIMIT, FOUND_LIMIT, NAMES_LIMIT, PRESETS, TOPIC_LIMIT, Discovery, Preset
 from homeward.sources.payloads import clean_name
 from homeward.sources.topics import REASONS, Change, Decoder, TopicRule, last_state
 
@@ -374,6 +374,31 @@ def test_a_flood_of_topics_and_of_changes_is_limited() -> None:
         home.says("shellies/announce", {"id": "shelly1-AABBCC", "model": f"m{number}"})
     assert home.names().count("shelly1-AABBCC") == CHANGE_LIMIT
     assert home.decoder.refused["too many changes"] == 10
+
+
+def test_a_device_that_is_renamed_all_the_time_stays_what_it_was() -> None:
+    home = Home()
+    for number in range(1_000):
+        home.entity(f"x{number}", "id", "x/state")
+    assert len(set(home.names())) == NAMES_LIMIT
+    assert len(home.decoder._known) == NAMES_LIMIT
+    assert len(home.discovery._told) <= NAMES_LIMIT
+    assert said(home.says("x/state", "ON")) == [(f"x{NAMES_LIMIT - 1}", "on")]
+
+
+def test_an_address_is_the_first_ones_that_tells_it() -> None:
+    home = Home()
+    home.bridge(device("lock", "lock_state"))
+    claim = {"identifiers": ["evil"], "name": "Lamp", "connections": [["mac", "00158d0001020304"]]}
+    home.entity("Lamp", "evil", "evil/state", device=claim)
+    assert [change.attributes.get("address") for change in home.told] == ["00:15:8d:00:01:02:03:04", None]
+    again = home.restarted()
+    again.entity("Lamp", "evil", "evil/state", device=claim)
+    assert again.told == []
+
+
+def test_states_that_no_discovery_wrote_are_no_names() -> None:
+    assert Home(last={"announced/x": "", "announced/y": "\n", "contact/z": "open"}).names() == []
 
 
 def test_a_device_of_many_parts_is_limited() -> None:

@@ -289,6 +289,44 @@ def test_filters_match_as_mqtt_says(topic_filter: str, topic: str, yes: bool) ->
     assert matches(topic_filter, topic) is yes
 
 
+def test_a_rule_may_be_learned_and_unlearned_and_those_from_the_start_go_before_it() -> None:
+    decoder = Decoder([DOOR])
+    learned = TopicRule(
+        pattern="porch/lamp", device="porch {lamp}".replace("{", "{{").replace("}", "}}"), format="text"
+    )
+    decoder.learn(learned)
+    decoder.learn(TopicRule(pattern="sensors/door", device="impostor", format="text"))
+    assert said(decoder.decode("porch/lamp", b"on")) == [("porch {lamp}", "on", None)]
+    assert said(decoder.decode("sensors/door", b'{"contact": false}')) == [("door", "open", None)]
+    assert decoder.reads("porch/lamp")
+    assert not decoder.knows("porch/lamp")
+    decoder.unlearn("porch/lamp")
+    assert decoder.decode("porch/lamp", b"off") == []
+    assert decoder.refused == {"unknown topic": 1}
+
+
+def test_properties_may_stand_elsewhere_in_the_object() -> None:
+    rule = TopicRule(
+        pattern="x", device="x", properties={"t": "value"}, unfold=lambda found: {"t": found.get("deep")}
+    )
+    assert said(Decoder([rule]).decode("x", b'{"deep": 3, "t": 1}')) == [("x", "reading", 3.0)]
+
+
+def test_a_topic_that_is_set_apart_is_no_device_unless_that_is_known() -> None:
+    decoder = Decoder([DOOR], known=["door"])
+    decoder.set_apart(["sensors/all", "sensors/door"])
+    assert decoder.decode("sensors/all", b'{"contact": false}') == []
+    assert said(decoder.decode("sensors/door", b'{"contact": false}')) == [("door", "open", None)]
+    assert not decoder.refused
+
+
+def test_what_a_device_told_of_itself_is_kept_over_a_restart_with_its_identity_first() -> None:
+    about = {"identity": "zigbee:1", "type": "lock", "address": "a"}
+    state = last_state(as_event(Change(device="front/door", action="announced", attributes=about)))
+    assert state == ("announced/front/door", "zigbee:1\nlock\n\n\n\na")
+    assert not Decoder([], last=dict([state])).is_new("front/door")
+
+
 ANY_RULES = [DOOR, TEXT, LOG, TopicRule(pattern="+/{a}/{b}", properties={"p": "text", "q": "value"}, happened="p")]
 topics = st.one_of(
     st.text(),

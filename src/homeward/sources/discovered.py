@@ -39,6 +39,7 @@ class Discovered:
     parts: dict[str, Found] = field(default_factory=dict)
     told: str = ""
     changes: int = 0
+    names: int = 0
     away: bool = False
     up: bool = True
     heard: dict[str, bool] = field(default_factory=dict)

@@ -55,6 +55,9 @@ PART_LIMIT: Final = 128
 CHANGE_LIMIT: Final = 32
 """How often one device may tell that it is something else, until the guard is started again."""
 
+NAMES_LIMIT: Final = 8
+"""How often one device may get another name, until the guard is started again."""
+
 APART_LIMIT: Final = 1_024
 """How many groups are told apart from devices."""
 
@@ -80,9 +83,9 @@ class Discovery:
         for key, state in decoder.last.items():
             action, _, name = key.partition("/")
             if action == ANNOUNCED:
-                identity, *_, address = state.split("\n")
-                self._owner[name] = identity
-                self._address[address] = identity
+                said = state.split("\n")
+                self._owner[name] = said[0]
+                self._address[said[-1]] = said[0]
                 self._told[name] = state
         self._reading: dict[str, dict[tuple[str, str], Listen]] = {}  # of a topic: by identity (one) and part
         self._listening: dict[str, dict[str, Presence]] = {}  # of a topic: by identity
@@ -243,6 +246,9 @@ class Discovery:
         name = self._free_name(device, found)
         if name == device.name:
             return False
+        if device.names >= NAMES_LIMIT:
+            raise Refused("too many changes")
+        device.names += 1
         before = device.name or self._formerly.get(device.identity, "")
         if device.name:
             self._owner.pop(device.name, None)
@@ -305,7 +311,7 @@ class Discovery:
     def _read_topic(self, device: Discovered, part: str, listen: Listen) -> None:
         if self._decoder.knows(listen.topic):
             return
-        parts = self._reading.get(listen.topic, {})
+        parts = dict(self._reading.get(listen.topic, {}))
         others = {identity for identity, _ in parts} - {device.identity}
         if others and not device.parts[part].owned:
             raise Refused("topic")
@@ -315,7 +321,6 @@ class Discovery:
         parts[(device.identity, part)] = listen
         rule = rule_of(device.name, list(parts.values()))
         if rule is None:
-            del parts[(device.identity, part)]
             raise Refused("topic")
         self._reading[listen.topic] = parts
         if device.name:

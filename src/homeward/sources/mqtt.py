@@ -40,6 +40,9 @@ from homeward.sources.topics import Change, Decoder, TopicRule
 EARLY_LIMIT: Final = 1_024
 """How many messages are kept that came before the devices they are of had told of themselves."""
 
+FILTERS_AT_ONCE: Final = 100
+"""Topics of devices in one SUBSCRIBE."""
+
 SETTLE_SECONDS: Final = 2.0
 """How long after the subscription devices have told of themselves: what is retained comes at once."""
 
@@ -147,8 +150,12 @@ class MqttSource:
         self._settles = None
         connection.subscribe(self._filters)
         self._discovery.take_fresh()
-        if topics := self._discovery.topics:
-            connection.subscribe(topics)
+        self._subscribe(connection, self._discovery.topics)
+
+    def _subscribe(self, connection: Connection, topics: Sequence[str]) -> None:
+        """In several packets: a broker may limit how long one is."""
+        for first in range(0, len(topics), FILTERS_AT_ONCE):
+            connection.subscribe(topics[first : first + FILTERS_AT_ONCE])
 
     async def _next(self, connection: Connection) -> Message | Subscribed | None:
         """What came next; ``None`` when what came early need not wait any longer."""
@@ -184,7 +191,7 @@ class MqttSource:
         for device, up, detail in self._discovery.read(message.topic, message.payload):
             yield Health(at=datetime.now(UTC), subject=f"device:{device}", up=up, detail=detail)
         if fresh := self._discovery.take_fresh():
-            connection.subscribe(fresh)
+            self._subscribe(connection, fresh)
             yield from self._catch_up([topic for topic in fresh if topic in self._early])
         if message.qos == 0:
             yield from self._decode(message, None)
