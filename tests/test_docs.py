@@ -9,14 +9,15 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
-from tests.contracts import test_sources as contract
 from tests.generated_docs import PART, PARTS, REPOSITORY, commands, pages, tutorial_home
 from tests.mosquitto import DEADLINE, Certificates, Mosquitto, Peer
 
@@ -27,6 +28,7 @@ from homeward.core.event import Event
 from homeward.core.inputs import Health
 from homeward.sources.mqtt import MqttSource
 from homeward.sources.topics import zigbee2mqtt
+from homeward.testing import CHECKS, Check, name_of
 
 BLOCK = re.compile(r"^ *```(\w+)(?: title=\"([^\"]*)\")?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -188,20 +190,16 @@ def test_the_home_of_the_tutorial_is_told_of_its_night(tmp_path: Path, capsys: p
 
 # The source of one's own --------------------------------------------------------------------------------------------
 
-CHECKS = [name for name in dir(contract) if name.startswith("test_")]
 
-
-@pytest.mark.parametrize("check", CHECKS)
-async def test_the_source_that_one_is_told_to_add_keeps_the_contract(check: str) -> None:
-    space: dict[str, Any] = {"asyncio": asyncio, "Subject": contract.Subject, "__name__": "door_lines"}
+@pytest.mark.parametrize("check", CHECKS, ids=name_of)
+async def test_the_source_that_one_is_told_to_add_keeps_the_contract(
+    check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for title, body in blocks("docs/how-to/add-a-source.md", "python"):
-        exec(compile(body, title, "exec", dont_inherit=True), space)
-    subject = await space["door_lines_subject"]()
-    try:
-        await getattr(contract, check)(subject)
-    finally:
-        subject.fail()
-        await asyncio.sleep(0)
+        module = ModuleType(title.removeprefix("src/").removesuffix(".py").replace("/", "."))
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(body, title, "exec", dont_inherit=True), module.__dict__)
+    await module.test_the_controller_keeps_the_contract(check)
 
 
 # The broker ---------------------------------------------------------------------------------------------------------
