@@ -31,7 +31,7 @@ DEVICE_LIMIT: Final = 16_384
 REASONS: Final = (
     "payload too large", "unknown topic", "device name", "too many devices", "malformed", "unknown value",
     "action name", "not a number", "not finite", "bad time",
-    "template", "component", "topic", "too many topics", "too many changes", "subscription refused",
+    "template", "topic", "too many topics", "too many changes", "subscription refused",
 )  # fmt: skip
 """Everything that `Decoder.refused` can count; the last line is of discovery (`homeward.sources.discovery`)."""
 
