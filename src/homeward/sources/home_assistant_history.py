@@ -35,6 +35,9 @@ ROWS_LIMIT: Final = 100_000
 COMMIT_SECONDS: Final = 40.0
 """How long the recorder may take to write down what is known already; by default it takes up to five seconds."""
 
+UNRECORDED_SECONDS: Final = 7.0
+"""What it then knows nothing at all of is not recorded."""
+
 SHORTEST_SECONDS: Final = 60.0
 """What is too much even of so short a time is left out and counted."""
 
@@ -81,18 +84,25 @@ class History:
             start, with_start, span = until, False, min(2 * span, PIECE_SECONDS)
 
     async def written(self, snapshot: Mapping[str, State], since: float) -> None:
-        """Wait until the recorder has written down the states of the snapshot that are later than ``since``."""
+        """Wait until the recorder has written down the states of the snapshot that are later than ``since``.
+
+        It writes in order: with one state it has written all that were before. Some entities it does not record.
+        """
         latest = sorted((s for s in snapshot.values() if s.updated > since), key=lambda s: s.updated)[-20:]
         if not latest:
             return
         asked = {state.entity_id: state.updated for state in latest}
         start = min(asked.values()) - 1.0
+        clock = asyncio.get_running_loop().time
+        began = clock()
         with suppress(TimeoutError):
             async with asyncio.timeout(COMMIT_SECONDS):
                 while True:
                     found = await self._ask(list(asked), start, max(asked.values()) + 1.0, with_start=True)
-                    newest = {state.entity_id: state.updated for state in found}  # the last one of each
-                    if all(newest[each] >= asked[each] - 0.001 for each in newest):
+                    recorded = {state.entity_id for state in found}
+                    reached = max((state.updated for state in found), default=0.0)
+                    behind = {each for each, updated in asked.items() if updated > reached + 0.001}
+                    if not behind or (clock() - began > UNRECORDED_SECONDS and not behind & recorded):
                         return
                     await asyncio.sleep(0.5)
 
