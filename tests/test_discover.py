@@ -70,6 +70,8 @@ async def test_devices_are_listed_with_how_each_would_be_guarded(mosquitto: Mosq
     assert found.presets == ("zigbee2mqtt", "tasmota")
     assert (found.version, found.anonymous, found.rights) == (5, False, "")
     assert onlooker.received.empty(), "it publishes nothing"
+    assert found.broker.startswith("mosquitto version 2")
+    assert "clients connected" in found.broker
     said = "\n".join(report(found))
     assert "hall/lock: lock, actuator in hall [guarded devices]" in said
     assert "it cannot be heard now" in said

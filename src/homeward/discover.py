@@ -30,6 +30,7 @@ from homeward.sources.broker_rights import (
     read_dynamic_security,
     read_users,
 )
+from homeward.sources.dialects import text
 from homeward.sources.discovered import Discovered
 from homeward.sources.discovery import PRESETS, Discovery, Preset
 from homeward.sources.mqtt_connection import Connection, Message
@@ -42,6 +43,8 @@ LOOK_SECONDS: Final = 5.0
 RIGHTS_SECONDS: Final = 2.0
 FILE_LIMIT: Final = 1 << 20
 
+_VERSION: Final = "$SYS/broker/version"
+_CLIENTS: Final = "$SYS/broker/clients/connected"
 _CONTROL: Final = "$CONTROL/dynamic-security/v1"
 _DISCOVERY_TOPICS: Final = (
     "zigbee2mqtt/bridge/devices", "zigbee2mqtt/bridge/request/permit_join",
@@ -80,7 +83,8 @@ class Found:
 
     ``anonymous`` says whether one gets in without a user name; ``None`` where it could not be told. ``rights`` names
     where it is known from who may write what; where it is empty, ``reaches`` is too. ``unread`` lists what the broker
-    does not let this user read, ``refused`` counts, by reason, what could not be understood.
+    does not let this user read, ``refused`` counts, by reason, what could not be understood. ``broker`` is what the
+    broker says of itself, if it does.
     """
 
     settings: MqttSettings
@@ -91,6 +95,7 @@ class Found:
     reaches: tuple[Reach, ...] = ()
     open_listeners: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    broker: str = ""
     refused: Counter[str]
 
     @property
@@ -120,7 +125,7 @@ async def look(
     discovery = Discovery([PRESETS[name]() for name in PRESETS if name in presets], decoder, refused=decoder.refused)
     connection = await Connection.opened(settings, limit=discovery.limit)
     try:
-        unread = await _listen(connection, discovery, seconds)
+        unread, broker = await _listen(connection, discovery, seconds)
         asked = await _ask(connection) if listed is None else []
     finally:
         await connection.close()
@@ -137,6 +142,7 @@ async def look(
         ),
         open_listeners=() if file is None else file.open_listeners,
         unread=tuple(unread),
+        broker=broker,
         refused=decoder.refused,
     )
 
@@ -145,6 +151,8 @@ def report(found: Found) -> Iterator[str]:
     """What was found, in lines for people."""
     where = f"{found.settings.host}:{found.settings.port}"
     number = len(found.devices)
+    if found.broker:
+        where += f" ({found.broker})"
     yield f"{where} speaks MQTT {'5' if found.version == 5 else '3.1.1'}; {number} devices told what they are."
     for device in found.devices:
         room = f" in {device.room}" if device.room else ""
@@ -217,10 +225,12 @@ def write_configuration(path: Path, found: Found, **about: str) -> None:
 # Looking ------------------------------------------------------------------------------------------------------------
 
 
-async def _listen(connection: Connection, discovery: Discovery, seconds: float) -> list[str]:
-    """Read for so long. Returns the filters that the broker refused."""
+async def _listen(connection: Connection, discovery: Discovery, seconds: float) -> tuple[list[str], str]:
+    """Read for so long. Returns the filters that the broker refused, and what it says of itself."""
     unread: list[str] = []
+    itself: dict[str, str] = {}
     connection.subscribe(discovery.filters)
+    connection.subscribe((_VERSION, _CLIENTS))
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -228,12 +238,15 @@ async def _listen(connection: Connection, discovery: Discovery, seconds: float) 
                 if isinstance(item, Message):
                     discovery.read(item.topic, item.payload)
                     _thank(connection, item)
-                else:
+                    if item.topic in (_VERSION, _CLIENTS):
+                        itself[item.topic] = text(item.payload.decode("utf-8", "replace"))
+                elif _VERSION not in item.asked:
                     unread.extend(item.refused)
                 if fresh := discovery.take_fresh():
                     connection.subscribe(fresh)
     except TimeoutError:
-        return unread
+        clients = f"{itself[_CLIENTS]} clients connected" if itself.get(_CLIENTS) else ""
+        return unread, ", ".join(said for said in (itself.get(_VERSION, ""), clients) if said)
 
 
 async def _ask(connection: Connection) -> list[Writer]:
