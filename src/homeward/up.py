@@ -20,7 +20,7 @@ from homeward.config import Config, ConfigError
 from homeward.config.networks import Networks
 from homeward.core.event import Event
 from homeward.dashboard.app import PageServer, create_app
-from homeward.dashboard.security import enter_path, load_or_create_key
+from homeward.dashboard.security import enter_path, load_or_create_key, write_metrics_token
 from homeward.entities import Entities
 from homeward.guard import Guard, backfill
 from homeward.journal import Journal
@@ -76,6 +76,7 @@ async def run(
     listening = _listen(config)
     with listening, Journal(config.state) as journal:
         key = load_or_create_key(config.state)
+        write_metrics_token(config.state, key)
         clock = make_clock(journal.last_at)
         guard = await asyncio.to_thread(Guard.resume, journal, lambda: on_progress("journal"))
         if journal.last_at is None or guard.engine.state.backfill:

@@ -160,8 +160,20 @@ def test_a_restricted_device_may_do_only_what_it_was_seen_to_need() -> None:
     assert len(alarms(home.flow(RELAY))) == 1  # at the first flow, not the second
 
 
-def announce(home: Home, device: str, **about: str) -> list[Effect]:
-    return home.say(device, ANNOUNCED, dict(about), source="mqtt")
+def test_a_newcomer_may_be_restricted_on_its_first_day() -> None:
+    home = Home()
+    home.live(2)
+    for _ in range(3):
+        home.flow(CLOUD, "stranger")
+    home.engine.handle(Change(at=home.now, version="1", command="restrict", target="stranger"))
+    assert alarms(home.flow(CLOUD, "stranger")) == []
+    told = alarms(home.flow(RELAY, "stranger"))
+    assert "you allowed this device only what it needed before" in told[0].reason
+    assert [peer for (peer, *_), _ in home.engine.state.traffic.needs("stranger")] == [CLOUD.peer]
+
+
+def announce(home: Home, device: str, *, by: str = "mqtt", **about: str) -> list[Effect]:
+    return home.say(device, ANNOUNCED, dict(about), source=by)
 
 
 def test_who_is_there_when_the_guard_comes_is_not_new_and_who_comes_later_is() -> None:
@@ -180,6 +192,14 @@ def test_a_device_that_was_renamed_is_not_new() -> None:
     home.live(2)
     assert alarms(announce(home, "hall lamp", type="light", address="02:00:00:00:00:01")) == []
     assert "lamp" not in home.engine.state.arrivals.known
+
+
+def test_no_other_source_and_no_other_type_can_take_a_guarded_device_away_by_its_address() -> None:
+    home = Home()
+    announce(home, "front lock", type="lock", address="02:00:00:00:00:01")
+    announce(home, "esp-3f21", by="zeek", address="02:00:00:00:00:01")
+    announce(home, "lamp", type="light", address="02:00:00:00:00:01")
+    assert home.engine.state.arrivals.known["front lock"].type == "lock"
 
 
 def test_a_stranger_on_the_network_is_new_and_says_what_it_wants() -> None:

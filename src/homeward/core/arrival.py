@@ -21,7 +21,9 @@ MET_LIMIT: Final = 16_384
 ALERTS_LIMIT: Final = 4_096
 MANNERS_LIMIT: Final = 1_024
 GUESS_EVERY: Final = 32
-"""After so many events of a device that nobody typed, its manner is looked at anew."""
+GUESS_LAST: Final = 128
+"""After so many events of a device that nobody typed, its manner is looked at anew; and how often in all. Later its
+habits are known as what they are, and another type would make them strange."""
 
 SETTLING_MS: Final = 24 * 3_600_000
 """A guard that is younger knows nobody yet: whoever it meets was there before."""
@@ -39,6 +41,8 @@ class Announcement(NamedTuple):
     maker: str = ""
     model: str = ""
     address: str = ""
+    source: str = ""
+    """Who said so last."""
 
 
 @dataclass(slots=True)
@@ -78,8 +82,8 @@ class Arrivals:
     def announce(self, event: Event) -> str:
         """Take in what a device says of itself; returns ``new``, ``changed``, ``same``, ``full`` or ``refused``.
 
-        A known address under another name is that device, renamed. What would make a device less guarded than it was
-        is refused: only the owner may do that.
+        A known address under another name, told by the same source, is that device, renamed. What would make a device
+        less guarded than it was is refused: only the owner may do that.
         """
         said = read_announcement(event)
         before = self.known.get(event.device)
@@ -87,9 +91,11 @@ class Arrivals:
             said = _completed(said, before)
         if before == said:
             return "same"
-        if before is not None and is_guarded(before.type, before.role) and not is_guarded(said.type, said.role):
+        if before is not None and guarded(before) and not guarded(said):
             return "refused"
-        renamed = self._same_address(event.device, said.address)
+        renamed = self._same_address(event.device, said)
+        if renamed and guarded(self.known[renamed]) and not guarded(said):
+            return "refused"
         if renamed:
             del self.known[renamed]
             if renamed in self.met:
@@ -99,28 +105,37 @@ class Arrivals:
         self.known[event.device] = said
         return "changed" if before is not None or renamed else "new"
 
-    def _same_address(self, device: str, address: str) -> str:
-        if not address:
+    def _same_address(self, device: str, said: Announcement) -> str:
+        """The device that this source knew by the same address under another name."""
+        same = (said.address, said.source)
+        if not said.address:
             return ""
-        return next((name for name, one in self.known.items() if one.address == address and name != device), "")
+        return next(
+            (name for name, one in self.known.items() if (one.address, one.source) == same and name != device), ""
+        )
 
     def behave(self, event: Event, at: int) -> bool:
         """A device that nobody typed does something; whether its manner now tells what it is."""
         name, said = event.device, self.known.get(event.device, Announcement())
+        if self.heard.get(name, 0) >= GUESS_LAST:
+            return False
         manner = self.manners.get(name)
         if manner is None:
-            if len(self.manners) >= MANNERS_LIMIT:
+            if len(self.heard) >= MANNERS_LIMIT:
                 return False
             manner, self.heard[name] = self.manners.setdefault(name, Manner()), 0
         manner.note(event.action, at, event.value)
         self.heard[name] += 1
         if self.heard[name] % GUESS_EVERY:
             return False
+        if self.heard[name] >= GUESS_LAST:
+            del self.manners[name]
         type_, role = settled(said.type, said.role, manner.guess())
         if (type_, role) == (said.type, said.role) or (name not in self.known and len(self.known) >= KNOWN_LIMIT):
             return False
         self.known[name] = said._replace(type=type_, role=role)
-        del self.manners[name], self.heard[name]
+        self.manners.pop(name, None)
+        self.heard[name] = GUESS_LAST
         return True
 
     def meet(self, device: str, at: int) -> bool:
@@ -179,4 +194,10 @@ def read_announcement(event: Event) -> Announcement:
     role = about.get("role") or role_of(type_)
     texts = [about.get(key, "") for key in ("room", "maker", "model", "address")]
     room, maker, model, address = (text if is_name(text) and len(text) <= NAME_LIMIT else "" for text in texts)
-    return Announcement(type_, role if role in ROLES else "other", room or "unknown", maker, model, address.lower())
+    role = role if role in ROLES else "other"
+    return Announcement(type_, role, room or "unknown", maker, model, address.lower(), event.source)
+
+
+def guarded(said: Announcement) -> bool:
+    """Whether a device that says so is a guarded one."""
+    return is_guarded(said.type, said.role)

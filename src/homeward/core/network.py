@@ -49,7 +49,8 @@ class NetworkWatch:
             traffic.learn(name, flow, reading.seen)
             return "learned"
         refused = name in self._arrivals.refused
-        if refused or reading.unusual or (reading.held and name in self._arrivals.restricted):
+        beyond = name in self._arrivals.restricted and not traffic.needs_it(name, flow)
+        if refused or beyond or reading.unusual:
             self._unusual(device, flow, reading, at, effects)
             return "unusual"
         if reading.held:
@@ -86,7 +87,10 @@ class NetworkWatch:
         incident.habit = NAMES[reading.habit]
         incident.bits = reading.bits[reading.habit] / 256
         incident.p_value = self._traffic.visits.p_value(reading.evidence)
-        incident.reason = flow_reason(self._traffic, device.name, flow, reading, refused=refused)
+        restricted = device.name in self._arrivals.restricted
+        incident.reason = flow_reason(
+            self._traffic, device.name, flow, reading, refused=refused, restricted=restricted
+        )
         incident.explanation = explain_flow(self._traffic, device.name, flow, reading)
 
     # What an intrusion detection system says

@@ -10,7 +10,7 @@ from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
 ARMED: Final = "entrance while armed"
-NAMES: Final = (ARMED, "flood", "new client", "intrusion alert", "refused device")
+NAMES: Final = (ARMED, "flood", "new client", "intrusion alert", "refused device", "new here", "silent")
 
 ENTRY_DELAY_MS: Final = 45_000
 """How long an entrance may be open before the alarm is disarmed (the longest entry time of EN 50131-1)."""

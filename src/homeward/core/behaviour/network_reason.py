@@ -43,9 +43,13 @@ def service(flow: Flow) -> str:
     return f"{flow.protocol}/{flow.port}"
 
 
-def flow_reason(traffic: Traffic, device: str, flow: Flow, reading: Reading, *, refused: bool = False) -> str:
+def flow_reason(
+    traffic: Traffic, device: str, flow: Flow, reading: Reading, *, refused: bool = False, restricted: bool = False
+) -> str:
     """One sentence that a person understands."""
     what = _what(device, flow)
+    if restricted and not traffic.needs_it(device, flow):
+        return f"{what}: you allowed this device only what it needed before"
     if refused:
         return f"{what}: you refused this device"
     return f"{what}: {_why(traffic, device, flow, reading, reading.habit)}"

@@ -4,7 +4,7 @@ Every flow is judged by nine habits (see `conversation`), each by its own empiri
 flows, which are *lived again* now and then: scored as if each had not been and came today. What they say falls into
 five parts: which way, which service, which peer, how it went, and its rhythm. The last two have three habits each
 that say the same thing in three ways, so each such part is as rare as its rarest habit. Their sum is the flow's score
-(Fisher, 1925). If the parts were independent, a usual flow would score above `USUAL` once in 6,000; what flows of one
+(Fisher, 1925). If the parts were independent, a usual flow would score above `USUAL` once in 4,000; what flows of one
 device within half an hour score above that adds up (Page, 1954), and beyond `ENOUGH` it is unusual: one flow of 40
 bits, which chance alone would bring once in 40 million, or several that are less so. As soon as a week of such
 half-hours was seen, they say what the owner's budget takes; `ENOUGH` stays the least.
@@ -222,7 +222,7 @@ class Traffic:
         line.forget_strange(at)
         evidence = line.gathered + score - USUAL
         score += line.talks.get(seen.with_peer, 0)
-        return Reading(seen, bits, rarities, score, evidence, evidence > self.threshold, held)
+        return Reading(seen, bits, rarities, score, evidence, evidence >= self.threshold, held)
 
     def _see(self, line: Line, device: str, flow: Flow, at: int) -> Sighting:
         before = line.last.get((flow.peer, flow.port, flow.protocol, flow.inbound))
@@ -389,6 +389,11 @@ class Traffic:
         }
         twin.visits = self.visits.fork()
         return twin
+
+    def needs_it(self, device: str, flow: Flow) -> bool:
+        """Whether the device was learned to have this conversation."""
+        line = self.lines.get(device)
+        return line is not None and (flow.peer, flow.port, flow.protocol, flow.inbound) in line.needs
 
     def needs(self, device: str) -> Iterator[tuple[Conversation, Need]]:
         """The conversations that the device was learned to have, the most frequent first."""
