@@ -123,9 +123,11 @@ async def test_who_may_write_too_much_is_read_from_the_brokers_files(mosquitto: 
         "user guard\ntopic readwrite #\nuser sensor\ntopic readwrite #\nuser lamp\ntopic write zigbee2mqtt/#\n"
         "user front_door\ntopic write zigbee2mqtt/front door\n"
     )
+    (tmp_path / "conf.d").mkdir()
     conf = tmp_path / "copy.conf"
     passwords = tmp_path / "mosquitto" / "passwords"
-    conf.write_text(f"listener 1883\nallow_anonymous false\nacl_file {acl}\npassword_file {passwords}\n")
+    conf.write_text(f"listener 1883\nallow_anonymous false\ninclude_dir {tmp_path / 'conf.d'}\n")
+    (tmp_path / "conf.d" / "homeward.conf").write_text(f"acl_file {acl}\npassword_file {passwords}\n")
     found = await look(mosquitto.settings(), seconds=SECONDS, configuration=conf)
     others = ("front door", "hall/lock")
     bridge = ("zigbee2mqtt/bridge/devices", "zigbee2mqtt/bridge/request/permit_join")

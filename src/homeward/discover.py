@@ -42,6 +42,7 @@ LOOK_SECONDS: Final = 5.0
 
 RIGHTS_SECONDS: Final = 2.0
 FILE_LIMIT: Final = 1 << 20
+FILES_LIMIT: Final = 100
 
 _VERSION: Final = "$SYS/broker/version"
 _CLIENTS: Final = "$SYS/broker/clients/connected"
@@ -306,7 +307,7 @@ def _device(one: Discovered) -> FoundDevice:
 
 def _files(configuration: Path | None, acl_file: Path | None) -> tuple[BrokerFile | None, list[Writer] | None]:
     """What the broker's files say; ``None`` for what is not given, or is in a plug-in."""
-    file = None if configuration is None else read_configuration(_text(configuration))
+    file = None if configuration is None else _configured(configuration)
     if acl_file is None and file is not None:
         if not file.acl_file:
             return file, None if file.plugins else [Writer(EVERYBODY, (), otherwise=True)]
@@ -318,6 +319,18 @@ def _files(configuration: Path | None, acl_file: Path | None) -> tuple[BrokerFil
     if file is not None and not file.anonymous:
         writers = [writer for writer in writers if writer.name != ANONYMOUS]
     return file, writers
+
+
+def _configured(path: Path) -> BrokerFile:
+    """A configuration with what it includes, in Mosquitto's order: ``*.conf`` by name, after the file itself."""
+    written = _text(path)
+    if folder := read_configuration(written).include_dir:
+        try:
+            included = sorted(Path(folder).glob("*.conf"))[:FILES_LIMIT]
+        except OSError as error:
+            raise BrokerFileError(f"{folder}: {error.strerror}; run as a user who may read it") from None
+        written = "\n".join((written, *map(_text, included)))
+    return read_configuration(written)
 
 
 def _text(path: Path) -> str:

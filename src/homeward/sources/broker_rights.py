@@ -56,6 +56,7 @@ class BrokerFile:
     anonymous: bool = False
     acl_file: str = ""
     password_file: str = ""
+    include_dir: str = ""
     plugins: tuple[str, ...] = ()
     open_listeners: tuple[str, ...] = ()
     """Listeners without TLS that are not bound to this machine alone: ``port`` or ``port address``."""
@@ -63,7 +64,7 @@ class BrokerFile:
 
 def read_configuration(written: str) -> BrokerFile:
     """Read ``mosquitto.conf``. What is not known is passed over; the last of several values counts."""
-    anonymous, files, plugins = False, {"acl_file": "", "password_file": ""}, []
+    anonymous, files, plugins = False, {"acl_file": "", "password_file": "", "include_dir": ""}, []
     listeners: list[tuple[str, bool]] = []  # each with whether it has TLS
     for key, value in _lines(written):
         if key == "allow_anonymous":
