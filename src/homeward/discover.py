@@ -326,7 +326,7 @@ def _configured(path: Path) -> BrokerFile:
     written = _text(path)
     if folder := read_configuration(written).include_dir:
         try:
-            included = sorted(Path(folder).glob("*.conf"))[:FILES_LIMIT]
+            included = sorted(one for one in Path(folder).iterdir() if one.suffix == ".conf")[:FILES_LIMIT]
         except OSError as error:
             raise BrokerFileError(f"{folder}: {error.strerror}; run as a user who may read it") from None
         written = "\n".join((written, *map(_text, included)))
