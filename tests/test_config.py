@@ -152,7 +152,7 @@ def test_everything_that_is_written_arrives(file: Path) -> None:
         ("[home]\nnaem = 1", "home.naem: is not a known key — did you mean name?"),
         (
             "[kitchen]",
-            "kitchen: is not a known key — known here: home, page, mqtt, home_assistant, zeek, suricata, packets, network",
+            "kitchen: is not a known key — known here: home, page, mqtt, home_assistant, zeek, suricata, packets",
         ),
         (
             '[[person]]\nname = "anna"\nbudget = 1.0',

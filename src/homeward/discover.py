@@ -189,26 +189,26 @@ def render_configuration(found: Found, *, timezone: str = "UTC", name: str = "ho
         "# say. A device that you take out is known all the same, by what it says of itself.",
         "",
         "[home]",
-        f"name = {_quoted(name)}",
-        f"timezone = {_quoted(timezone)}",
+        f"name = {quoted(name)}",
+        f"timezone = {quoted(timezone)}",
         "",
         "[mqtt]",
-        f"host = {_quoted(mqtt.host)}",
+        f"host = {quoted(mqtt.host)}",
         f"port = {mqtt.port}",
-        *([f"ca_file = {_quoted(str(mqtt.ca_file))}"] if mqtt.ca_file is not None else []),
-        *([f"username = {_quoted(mqtt.username)}"] if mqtt.username else []),
-        *([f"password_file = {_quoted(password_file)}"] if mqtt.username and password_file else []),
-        f"presets = [{', '.join(_quoted(preset) for preset in presets)}]",
+        *([f"ca_file = {quoted(str(mqtt.ca_file))}"] if mqtt.ca_file is not None else []),
+        *([f"username = {quoted(mqtt.username)}"] if mqtt.username else []),
+        *([f"password_file = {quoted(password_file)}"] if mqtt.username and password_file else []),
+        f"presets = [{', '.join(quoted(preset) for preset in presets)}]",
     ]
     for device in found.devices:
         lines += [
             "",
             f"# {device.guarding}{f'; {_plain(device.maker, device.model)}' if device.maker or device.model else ''}",
             "[[device]]",
-            f"name = {_quoted(device.name)}",
-            f"type = {_quoted(device.type)}",
-            f"role = {_quoted(device.role)}",
-            *([f"room = {_quoted(device.room)}"] if device.room else []),
+            f"name = {quoted(device.name)}",
+            f"type = {quoted(device.type)}",
+            f"role = {quoted(device.role)}",
+            *([f"room = {quoted(device.room)}"] if device.room else []),
         ]
     return "\n".join(lines) + "\n"
 
@@ -379,7 +379,7 @@ def _some(names: tuple[str, ...]) -> str:
 # Writing ------------------------------------------------------------------------------------------------------------
 
 
-def _quoted(said: str) -> str:
+def quoted(said: str) -> str:
     """A TOML string; what JSON escapes, TOML escapes alike."""
     return json.dumps(said, ensure_ascii=False).replace("\x7f", "\\u007f")
 

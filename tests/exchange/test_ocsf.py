@@ -208,7 +208,7 @@ def test_severity_is_what_it_asks_of_the_owner(changed: dict[str, Any], severity
 
 
 def test_something_new_here_is_a_finding_of_low_severity() -> None:
-    told = finding(replace(UNUSUAL, kind="new", device="camera", action="", habit="", guarded=[]))  # type: ignore[arg-type]
+    told = finding(replace(UNUSUAL, kind="new", device="camera", action="", habit="", guarded=[]))
     assert told["severity"] == "Low"
     assert told["finding_info"]["attacks"][0]["technique"]["uid"] == "T1200"
 

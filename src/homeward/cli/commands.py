@@ -8,7 +8,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from homeward.cli import progress
-from homeward.config import FILE_NAME, load, write_starter
+from homeward.config import FILE_NAME, Config, load, write_starter
 from homeward.core.effects import Notify
 from homeward.inbox import Note
 from homeward.journal import Journal, JournalError
@@ -44,12 +44,27 @@ def check(chosen: argparse.Namespace) -> int:
     for response in settings.responses:
         ends = "ends by itself" if response.minutes is None else f"for {response.minutes:g} minutes"
         print(f"    {response.name}: {response.command} {response.device} {ends} ({response.responder})")
-    if config.mqtt is None:
-        print("  no source of events: add a table [mqtt]")
-    else:
-        tls = "TLS" if config.mqtt.ca_file else "without TLS"
-        print(f"  reads {config.mqtt.host}:{config.mqtt.port}, {tls}: {_many(len(config.topics), 'topic pattern')}")
+    for line in list(_reads(config)) or ["no source of events: add a table [mqtt], or run homeward discover"]:
+        print(f"  {line}")
     return OK
+
+
+def _reads(config: Config) -> Iterator[str]:
+    """Where events come from, a line each."""
+    if config.mqtt is not None:
+        tls = "TLS" if config.mqtt.ca_file else "without TLS"
+        patterns = [_many(len(config.topics), "topic pattern")] if config.topics else []
+        yield f"reads {config.mqtt.host}:{config.mqtt.port}, {tls}: {', '.join([*config.presets, *patterns])}"
+    if config.in_home_assistant:
+        yield "shows itself in Home Assistant, by the broker"
+    if config.home_assistant is not None:
+        past = f", and {config.home_assistant_days:g} days of its past at first" if config.home_assistant_days else ""
+        yield f"reads {config.home_assistant.url}{past}"
+    networks = config.networks
+    packets = None if networks.packets is None else networks.packets.interface
+    for what in (networks.zeek, networks.suricata, packets):
+        if what is not None:
+            yield f"reads {what}"
 
 
 def up(chosen: argparse.Namespace) -> int:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from homeward import __version__
 from homeward.bench.catalogue import BENCHMARKS, SEED
-from homeward.cli import bench_commands, commands, explain, standards
+from homeward.cli import bench_commands, commands, discovering, explain, standards
 from homeward.config import FILE_NAME, PAGE_PORT
 from homeward.core.event import is_name
+from homeward.discover import LOOK_SECONDS
 from homeward.exchange.needs import MIN_DAYS
 
 STORY: Final = """\
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"homeward {__version__}")
     group = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_running(group)
+    _add_looking(group)
     _add_answering(group)
     _add_telling(group)
     _add_keeping(group)
@@ -92,6 +94,41 @@ def _add_running(group: Any) -> None:
     )  # fmt: skip
     one.add_argument("--config", type=Path, metavar="FILE", help=f"default: {FILE_NAME} in this folder, if any")
     one.add_argument("--port", type=int, default=PAGE_PORT, help="the demonstration's page (default: %(default)s)")
+
+
+def _add_looking(group: Any) -> None:
+    one = _add(
+        group, "discover", discovering.look, "what is there, how would it be guarded, who may write too much?",
+        "Look at a broker, a Home Assistant or a network interface for a few seconds: which\n"
+        "devices tell what they are, how each would be guarded, and who may write topics that\n"
+        "are not its own. Nothing is published to a device. Without options it looks where\n"
+        "homeward.toml says; --write makes a new one of what was found.\n\n"
+        "  homeward discover --broker hub.local --write homeward.toml\n"
+        "  homeward discover --home-assistant http://homeassistant.local:8123 --token-file token\n"
+        "  homeward discover --interface eth0 --seconds 60",
+    )  # fmt: skip
+    one.add_argument("--broker", default="", metavar="HOST", help="an MQTT broker")
+    one.add_argument("--port", type=int, metavar="N", help="its port (default: 8883 with --ca-file, else 1883)")
+    one.add_argument("--ca-file", type=Path, metavar="FILE", help="the CA that signed the certificate: turns TLS on")
+    one.add_argument("--user", default="", metavar="NAME", help="the guard's user at the broker")
+    one.add_argument("--password-file", type=Path, metavar="FILE", help="a file with the password, on one line")
+    one.add_argument("--mosquitto", type=Path, metavar="FILE", help="the broker's mosquitto.conf: who may write what")
+    one.add_argument("--acl", type=Path, metavar="FILE", help="or only its acl_file")
+    one.add_argument("--home-assistant", default="", metavar="URL", help="a Home Assistant")
+    one.add_argument("--token-file", type=Path, metavar="FILE", help="a file with a long-lived token, on one line")
+    one.add_argument("--interface", default="", metavar="NAME", help="a network interface (needs homeward[packets])")
+    one.add_argument(
+        "--seconds", type=_seconds, default=LOOK_SECONDS, metavar="N", help="how long (default: %(default)g)"
+    )
+    one.add_argument("--write", type=Path, metavar="FILE", help="write a configuration; no file is overwritten")
+    _add_config(one)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 3_600:
+        raise argparse.ArgumentTypeError("between 0 and 3600 seconds")
+    return seconds
 
 
 def _add_answering(group: Any) -> None:

@@ -283,6 +283,7 @@ class _Check:
             password=password,
             ca_file=self._existing("mqtt.ca_file", mqtt.ca_file) if mqtt.ca_file else None,
             client_id=mqtt.client_id,
+            protocol=mqtt.protocol,
         )
 
     def _topics(self) -> tuple[TopicRule, ...]:

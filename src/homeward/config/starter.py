@@ -36,6 +36,7 @@ port = 8480
 # username = "homeward"
 # password_file = "mqtt-password"     # a file of its own, chmod 600; or: password_env = "HOMEWARD_MQTT_PASSWORD"
 # client_id = "homeward"              # names the session at the broker: one guard, one name
+# protocol = 311                      # MQTT 3.1.1 or (5) MQTT 5; by default 5 is tried first
 # presets = ["zigbee2mqtt"]           # whose devices are found, named and typed by themselves: zigbee2mqtt,
 #                                     #   home_assistant (its discovery topics), tasmota, shelly
 # home_assistant = true               # Homeward appears in Home Assistant, with buttons that answer
@@ -135,7 +136,7 @@ def write_starter(path: Path) -> None:
 def starter() -> str:
     """The text of a new configuration, with this machine's time zone."""
     return (
-        STARTER.replace("@TIMEZONE@", _local_zone())
+        STARTER.replace("@TIMEZONE@", local_zone())
         .replace("@TYPES@", _wrapped(TYPES))
         .replace("@ROLES@", _wrapped(ROLES))
         .replace("@RULES@", ", ".join(sorted(RULES)))
@@ -146,7 +147,7 @@ def _wrapped(words: Iterable[str]) -> str:
     return textwrap.fill(", ".join(sorted(words)), 108, subsequent_indent="#   ")
 
 
-def _local_zone() -> str:
+def local_zone() -> str:
     """The name of this machine's time zone, as far as it says; UTC otherwise."""
     parts = Path("/etc/localtime").resolve().parts
     name = "/".join(parts[parts.index("zoneinfo") + 1 :]) if "zoneinfo" in parts else "UTC"

@@ -60,6 +60,7 @@ class MqttSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     password_file: str = ""
     password_env: str = ""
     client_id: str = "homeward"
+    protocol: Literal["auto", 5, 311] = "auto"
     presets: list[Literal["zigbee2mqtt", "home_assistant", "tasmota", "shelly"]] = []
     topic: list[TopicSection] = []
     home_assistant: bool = False
@@ -169,6 +170,7 @@ _EXAMPLES: Final = {
     "page.allowed_hosts": 'a list such as ["hub.local:8480"]',
     "mqtt.host": 'a name such as "localhost"',
     "mqtt.port": "a number such as 8883",
+    "mqtt.protocol": "protocol = 5 or 311, or leave it out: then it is found out",
     "mqtt.presets": 'presets = ["zigbee2mqtt", "home_assistant", "tasmota", "shelly"], or some of them',
     "home_assistant.url": 'an address such as "http://homeassistant.local:8123"',
     "home_assistant.history_days": "how many days to learn from at first, a number such as 90",

@@ -45,6 +45,7 @@ class BrokerInTheBox:
             username=user,
             password=self.passwords.get(user),
             client_id=client_id,
+            protocol=311,  # the broker in the box speaks no other
         )
 
 

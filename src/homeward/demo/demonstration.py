@@ -181,6 +181,7 @@ host = "127.0.0.1"
 port = {broker_port}
 username = "guard"
 password_file = "guard-password"
+protocol = 311
 
 [[mqtt.topic]]
 pattern = "{STATES}/{{device}}"

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from homeward.core.vocabulary import home_assistant_type
+from homeward.core.vocabulary import home_assistant_type, role_of
 from homeward.sources.payloads import clean_name
+from homeward.sources.placing import placed
 
 ENTITY_LIMIT: Final = 20_000
 """How many entities are kept; others are refused and counted."""
@@ -186,7 +187,7 @@ class Home:
         parts: dict[str, list[Entity]] = {}
         for entity in self.entities():
             parts.setdefault(entity.device, []).append(entity)
-        return {device: self._describe(entities) for device, entities in parts.items()}
+        return {device: _placed(device, self._describe(entities)) for device, entities in parts.items()}
 
     def _note(self, entity_id: str, about: About) -> None:
         self._about[entity_id] = about
@@ -318,3 +319,10 @@ def _entries(entries: object, key: str, fields: tuple[str, ...]) -> Iterator[tup
 
 def _word(said: object) -> str:
     return (clean_name(said) or "") if isinstance(said, str) else ""
+
+
+def _placed(device: str, about: dict[str, str]) -> dict[str, str]:
+    """With the role, where the name or the area says that a contact is on a way in."""
+    type_, role = placed(about.get("type", "other"), device, about.get("room", ""))
+    more = {"type": type_, "role": role} if type_ != about.get("type", "other") or role != role_of(type_) else {}
+    return {**about, **more}
