@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests import captures
+from tests.contracts.cable import Cable
 from tests.home_assistant import HomeAssistant
 from tests.mosquitto import PASSWORDS, Mosquitto
 from tests.network_logs import CAMERA, ZeekFolder, conn, eve_flow
@@ -23,9 +25,10 @@ from homeward.core.effects import Action
 from homeward.core.event import Event
 from homeward.core.flow import Flow
 from homeward.responders.mqtt import CLIENT_SUFFIX, CommandTopic, MqttResponder
-from homeward.sources import log_values, neighbourhood, topics
+from homeward.sources import flow_events, log_values, neighbourhood, packets, topics
 from homeward.sources.home_assistant import HomeAssistantSettings, HomeAssistantSource
 from homeward.sources.mqtt import MqttSource
+from homeward.sources.packets import PacketsSource
 from homeward.sources.suricata import SuricataSource
 from homeward.sources.topics import TopicRule
 from homeward.sources.zeek import ZeekSource
@@ -35,6 +38,8 @@ LIMIT = 100
 """To how many devices the sources' limits are lowered; a flood tells of more."""
 
 FLOOD = 400
+FLOWS_ARE_EVENTS = "each flow is an event; those of one kind within a minute are one"
+FLOWS_ARE_NO_ACTS = "the guard's own flows are no acts on a device"
 ACT = Action(
     id="lease-1", incident="incident-1", responder="mqtt", device="lamp", command="on", restore=None,
     ends=datetime(2026, 1, 1, tzinfo=UTC),
@@ -216,14 +221,14 @@ class Log:
         return Subject(
             says=_asked,
             secrets=(),
-            repeat="each flow is an event; those of one kind within a minute are one",
+            repeat=FLOWS_ARE_EVENTS,
             retain=self.happen,
             nonsense=self._nonsense,
             flood=self.flood,
             announce=self.announce,
             presence="no log says which device cannot be heard",
             flows=self.flows,
-            act="the guard's own flows are no acts on a device",
+            act=FLOWS_ARE_NO_ACTS,
             happen=self.happen,
             **drivers,
         )
@@ -253,7 +258,7 @@ class Log:
         for number in range(1, 8):
             self._write(60.0 * self._minute + number, peer=peer, sent=number, received=10 * number)
         self.happen()
-        return CAMERA, Flow(peer, 443, "tcp", False, 28, 280)._replace(times=7)
+        return CAMERA, Flow(peer, 443, "tcp", sent=28, received=280, times=7)
 
 
 def _asked(event: Event) -> str | None:
@@ -308,8 +313,90 @@ def suricata_place(folder: Path) -> Subject:
     )
 
 
+class Wire:
+    """A wire on which a camera speaks, listened to at the other end."""
+
+    def __init__(self, cable: Cable) -> None:
+        self._cable = cable
+        self._hosts = itertools.count(1)
+        self._strangers = itertools.count(1)
+
+    def subject(self) -> Subject:
+        def make(kept: Kept) -> PacketsSource:
+            interpreter = self._cable.interpreter
+            return PacketsSource(self._cable.interface, interpreter=interpreter, last=kept.last, idle_seconds=0)
+
+        return Subject(
+            make=make,
+            happen=self.happen,
+            says=lambda event: event.attributes["peer"] if event.attributes.get("port") == "443" else None,
+            fail=lambda: self._cable.turn("down"),
+            secrets=(),
+            forgets="packets do not come again",
+            repeat=FLOWS_ARE_EVENTS,
+            retain="a wire shows nothing of what was before",
+            nonsense=self.nonsense,
+            restart=self.restart,
+            flood=self.flood,
+            announce=self.announce,
+            presence="no packet says which device cannot be heard",
+            flows=self.flows,
+            act=FLOWS_ARE_NO_ACTS,
+            patience=60.0,
+        )
+
+    def _peer(self) -> str:
+        return f"203.0.113.{next(self._hosts)}"
+
+    def _say(self, peer: str, *, port: int = 443, own: int = 50_000, size: int = 100) -> bytes:
+        return captures.frame(CAMERA, peer, 17, captures.udp(own, port, b"x" * size))
+
+    def happen(self) -> str:
+        peer = self._peer()
+        self._cable.send([self._say(peer)])
+        return peer
+
+    def announce(self) -> str:
+        self._cable.send([self._say("198.51.100.1", port=123)])
+        return captures.DEVICE
+
+    def nonsense(self) -> None:
+        stranger = captures.frame("198.51.100.1", "198.51.100.2", 17, captures.udp(1, 2, b"x"))
+        whole = self._say("198.51.100.3")
+        self._cable.send([stranger, whole[:20], whole[:14] + b"\xff" * 40, b"\xff" * 60])
+
+    async def restart(self) -> None:
+        self._cable.turn("down")
+        await asyncio.sleep(1.5)  # the process that reads packets looks once a second
+        self._cable.turn("up")
+
+    def flood(self) -> int:
+        packets._address.cache_clear()  # a limit of its own
+        frames = []
+        for number in itertools.islice(self._strangers, FLOOD):
+            low, high = number & 255, number >> 8
+            made_up = f"02:00:00:00:{high:02x}:{low:02x}", captures.ROUTER
+            said = captures.udp(50_000, 123, b"x")
+            frames.append(captures.frame(f"10.1.{high}.{low}", "198.51.100.1", 17, said, macs=made_up))
+        self._cable.send(frames)
+        return FLOOD
+
+    def flows(self) -> tuple[str, Flow]:
+        peer = self._peer()
+        frames = [self._say(peer, own=50_000 + number, size=number) for number in range(100, 107)]
+        self._cable.send(frames)
+        sent = sum(map(len, frames))
+        return captures.DEVICE, Flow(peer, 443, "udp", sent=sent, times=len(frames))
+
+
 def lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of a thousand names is one."""
     monkeypatch.setattr(topics, "DEVICE_LIMIT", LIMIT)
     monkeypatch.setattr(neighbourhood, "DEVICE_LIMIT", LIMIT)
     monkeypatch.setattr(neighbourhood, "CACHED", LIMIT)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs are looked at often, and a minute of packets is a second."""
+    monkeypatch.setattr(flow_events, "POLL", 0.005)
+    monkeypatch.setattr(packets, "WINDOW", 1.0)

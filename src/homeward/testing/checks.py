@@ -60,8 +60,7 @@ async def check_its_events_are_whole(subject: Subject) -> None:
     """Names are clean, times are UTC, ids are unique, and attributes are text."""
     guard = Guard(subject)
     async with guard.listening():
-        for _ in range(3):
-            await guard.happens()
+        await guard.tells(*[await guard.does("happen") for _ in range(3)])
     events = [item for item in guard.told if isinstance(item, Event)]
     assert len({event.id for event in events}) == len(events), "two events have one id"
     for event in events:
@@ -104,8 +103,7 @@ async def check_a_change_is_one_event(subject: Subject) -> None:
     """What changes is told once each time, in order."""
     guard = Guard(subject)
     async with guard.listening():
-        words = [await guard.does("happen") for _ in range(4)]
-        await guard.tells(*words)
+        await guard.tells(*[await guard.does("happen") for _ in range(4)])
         await guard.happens()
 
 
@@ -161,11 +159,10 @@ async def check_a_delivery_is_done_with_once_and_only_when_written_down(subject:
     """``committed`` returns what it was given, at most once, and nothing else."""
     guard = Guard(subject)
     async with guard.listening():
-        event = await guard.happens()
+        name = (await guard.happens()).attributes.get("delivery")
         assert list(guard.source.committed([])) == []
-        assert list(guard.source.committed(["0:never heard of"])) == []
-        name = event.attributes.get("delivery")
         if name is not None:
+            assert list(guard.source.committed(["0:never heard of"])) == []
             done = [*guard.source.committed([name]), *guard.source.committed([name])]
             assert done in ([], [name])
 
@@ -173,7 +170,7 @@ async def check_a_delivery_is_done_with_once_and_only_when_written_down(subject:
 async def check_it_can_be_stopped_and_started_again(subject: Subject) -> None:
     """One source is started as often as the service likes."""
     guard = Guard(subject)
-    for _ in range(3):
+    for _ in range(2):
         async with guard.listening():
             await guard.happens()
             guard.commits()
@@ -319,10 +316,10 @@ async def check_what_a_device_is_is_told_once(subject: Subject) -> None:
     subject.needs("announce")
     guard = Guard(subject)
     await guard.does("announce")
-    for already in (0, 1, 1):
+    for _ in range(2):
         async with guard.listening():
             device = await guard.does("announce")
-            while len(guard.announced(device)) < max(already, 1):
+            while not guard.announced(device):
                 await guard.hears()
             await guard.happens()
             guard.commits()
