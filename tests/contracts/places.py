@@ -34,10 +34,10 @@ from homeward.sources.topics import TopicRule
 from homeward.sources.zeek import ZeekSource
 from homeward.testing import Kept, Subject
 
-LIMIT = 100
+LIMIT = 60
 """To how many devices the sources' limits are lowered; a flood tells of more."""
 
-FLOOD = 400
+FLOOD = 300
 FLOWS_ARE_EVENTS = "each flow is an event; those of one kind within a minute are one"
 FLOWS_ARE_NO_ACTS = "the guard's own flows are no acts on a device"
 ACT = Action(
@@ -163,7 +163,7 @@ class Household:
             repeat=lambda: self._say(self._last, battery=str(secrets.randbelow(100))),
             retain=self.happen,
             nonsense=self.nonsense,
-            restart=lambda: asyncio.to_thread(self._server.restart),
+            restart=self.restart,
             flood="a Home Assistant of more than 20,000 entities takes minutes; `Home` is tested with as many",
             announce=self.announce,
             presence=self.presence,
@@ -191,6 +191,10 @@ class Household:
     def nonsense(self) -> None:
         for state in ("nan", "1e999", "warm"):
             self._post(f"{self._name} nonsense", state, kind="temperature", domain="sensor")
+
+    async def restart(self) -> None:
+        await asyncio.to_thread(self._server.kill)  # to end it in order takes ten seconds
+        await asyncio.to_thread(self._server.start)
 
     def announce(self) -> str:
         self._say(self._last)

@@ -22,7 +22,7 @@ LISTENING: Final = "listening to the source that is checked"
 class Guard:
     """Does with a source what the service does, and keeps of it what the journal keeps.
 
-    Whatever waits raises ``TimeoutError`` when the subject's patience is at an end.
+    Whatever waits raises ``AssertionError`` when the subject's patience is at an end.
     """
 
     def __init__(self, subject: Subject) -> None:
@@ -60,8 +60,9 @@ class Guard:
             yield
         finally:
             task.cancel()
-            await asyncio.wait({task})
+            await asyncio.wait({task}, timeout=self.subject.patience)
             self._waited.clear()
+        assert task.done(), "it was cancelled, and goes on"
 
     async def _listen(self, coming: asyncio.Queue[Event | Health | Exception]) -> None:
         events = self.source.events()
@@ -86,8 +87,11 @@ class Guard:
 
     async def _comes(self) -> Event | Health:
         if self._coming.empty():
-            async with asyncio.timeout(self.subject.patience):
-                item = await self._coming.get()
+            try:
+                async with asyncio.timeout(self.subject.patience):
+                    item = await self._coming.get()
+            except TimeoutError:  # which is an OSError, as the source's own errors are
+                raise AssertionError(f"nothing came for {self.subject.patience:g} s") from None
         else:
             item = self._coming.get_nowait()
         if isinstance(item, Exception):
@@ -107,7 +111,7 @@ class Guard:
         try:
             while True:
                 await self.hears()
-        except TimeoutError:
+        except AssertionError:
             raise AssertionError("its place is gone, and it has not said so") from None
         except Exception as error:
             return error
