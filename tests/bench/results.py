@@ -222,7 +222,7 @@ def network_result() -> dict[str, Any]:
         "captures": captures,
         "together": whole,
         "targets": targets(captures, whole),
-        "flows_per_s": {"decoded": 40_000, "scored": 60_000, "both": 24_000},
+        "flows_per_s": {"decoded": 40_000, "scored": 60_000, "both": 24_000, "in_a_home": 30_000},
         "reasons": {"captures": {}, "methods": {}},
         "seed": 1000,
     }
