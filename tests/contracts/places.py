@@ -8,7 +8,6 @@ import json
 import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -132,7 +131,7 @@ class Broker:
     async def act(self) -> str:
         """The guard's responder connects to give its command, which the broker's own log tells."""
         responder = MqttResponder(self._broker.settings(), [CommandTopic(device="lamp", topic="lamp/set")])
-        await responder.apply(replace(ACT))
+        await responder.apply(ACT)
         return "broker"
 
 
