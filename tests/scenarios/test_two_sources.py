@@ -82,13 +82,7 @@ def test_what_one_source_tells_twice_happened_twice(home: Story) -> None:
     assert events(home) == 4
 
 
-OWN_ACT_TOLD_TWICE = pytest.param(
-    ("mqtt", "home_assistant"),
-    marks=pytest.mark.xfail(reason="the engine takes the second source's report of the guard's own act for an event"),
-)
-
-
-@pytest.mark.parametrize("sources", [("mqtt",), OWN_ACT_TOLD_TWICE])
+@pytest.mark.parametrize("sources", [("mqtt",), ("mqtt", "home_assistant")])
 def test_the_guards_own_act_is_no_habit_whoever_tells_of_it(lived_in: Story, sources: tuple[str, ...]) -> None:
     home = lived_in.twin()
     home.echoes = False

@@ -141,6 +141,9 @@ class Engine:
         if event.device in state.leases.words and self._leases.note(event, moment(at)):
             self._count("echo")
             return False
+        if event.actor == "homeward":  # another source tells of our own act: no habit of anybody's
+            self._count("own")
+            return False
         if event.action in DIAGNOSTIC:
             self._count("diagnostic")
             return False

@@ -31,6 +31,7 @@ _COUNTERS = {
     "diagnostic": "readings that are no habit",
     "dropped_while_full": "events dropped while the disk was full",
     "echo": "echoes of its own acts",
+    "own": "its own acts, told by others",
     "events": "events",
     "flow_held": "flows held, not learned",
     "flow_learned": "flows learned",

@@ -160,14 +160,24 @@ def _bounded(unbounded: type[OrderedDict[object, Any]], out: int) -> type[Ordere
 
     class Bounded(unbounded):  # type: ignore[valid-type,misc] # nfstream has no types
         ignored, told = 0, 0.0
+        looked_at: object = None
 
         def __getitem__(self, key: object) -> Any:
             if len(self) < FLOW_LIMIT or key in self:
+                looked, self.looked_at = self.looked_at, None
+                if looked is None and key in self:  # a packet of the flow came
+                    self.move_to_end(key)
                 return super().__getitem__(key)
             self.ignored += 1
             if time.monotonic() - self.told >= WATCH_SECONDS:
                 self.tell()
             return Ignored()
+
+        def get_lru_key(self) -> object:
+            """The flow of which no packet came for the longest. nfstream looks for idle ones from it on, and stops at
+            one that is not: a single long flow that stood still here would hold back the end of all others."""
+            self.looked_at = super().get_lru_key()
+            return self.looked_at
 
         def __delitem__(self, key: object) -> None:
             super().__delitem__(key)

@@ -145,9 +145,9 @@ class PacketsSource:
         if isinstance(self._capture, str):
             raise PacketsError(f"{self._capture}: the process that reads packets ended")
 
-    def committed(self, deliveries: Sequence[str]) -> Sequence[str]:
+    def committed(self, deliveries: Sequence[str]) -> Sequence[str]:  # noqa: ARG002 - the protocol's
         """See `Source`. Packets do not come again, so that none of its events names a delivery."""
-        return deliveries
+        return ()
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[asyncio.StreamReader]:
