@@ -7,6 +7,7 @@ import json
 from contextlib import aclosing
 from typing import Any
 
+from tests.discovering import ALL, STATES, said
 from tests.mosquitto import (
     DEADLINE,
     Mosquitto,
@@ -16,7 +17,6 @@ from tests.mosquitto import (
 )
 from tests.test_dialect_tasmota import CONFIG
 from tests.test_dialect_zigbee2mqtt import device
-from tests.test_discovery import ALL, STATES, said
 from tests.test_mqtt_source import Reader, delivery
 
 from homeward.core.event import Event
