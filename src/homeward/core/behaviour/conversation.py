@@ -130,12 +130,11 @@ def _contexts(here: int, along: int, doing: int, with_peer: int) -> Contexts:
 
 def surprise(table: Table, seen: Sighting, contexts: Contexts) -> tuple[int, ...]:
     """The bits of every habit (Q8); ``contexts`` are those of the sighting."""
-    return tuple(
-        [
-            table.novelty(keys, symbol, NEW, PARENT) if root < 0 else table.surprise(keys, symbol, root, PARENT)
-            for keys, symbol, root in zip(contexts, seen.symbols, _ROOT, strict=True)
-        ]
-    )
+    asked = [
+        table.novel(keys, symbol, NEW) if root < 0 else (keys, symbol, root)
+        for keys, symbol, root in zip(contexts, seen.symbols, _ROOT, strict=True)
+    ]
+    return tuple(table.surprises(asked, PARENT))
 
 
 def learn(table: Table, seen: Sighting, contexts: Contexts) -> None:

@@ -5,13 +5,16 @@ An observation holds all that is needed to learn it now or any time later, and t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from homeward.core.behaviour.habits import FIELDS, FROM_WHERE, NEW, PARENT, PLANS, UNKNOWN, WHO, contexts, name_key
-from homeward.core.behaviour.table import WEIGHT, Table, log2
+from homeward.core.behaviour.table import WEIGHT, Table
 from homeward.core.vocabulary import GUARDED
 
 _DEVICE: Final = FIELDS.index("device")
+AVERAGED: Final = tuple(habit for habit, plan in enumerate(PLANS) if plan.averaged)
+"""The habits whose contexts after the first stand beside each other."""
 
 Contexts = tuple[tuple[int, ...], ...]
 """The context keys of every habit, coarse to fine."""
@@ -79,21 +82,18 @@ def named(seen: Observation, person: str, origin: str) -> Observation:
 
 def surprise(table: Table, seen: Observation, contexts: Contexts) -> tuple[int, ...]:
     """The bits of every habit (Q8); 0 where it says nothing. ``contexts`` are those of the observation."""
-    bits = []
+    asked: list[tuple[Sequence[int], int, int]] = []
     for keys, symbol, plan in zip(contexts, seen.symbols, PLANS, strict=True):
         if not keys:
-            bits.append(0)
+            asked.append(((), 0, 0))
             continue
-        root = plan.root
-        if root < 0:
-            root = log2(table.width(keys[0]) + 1)
-            if not table.seen(keys[0], symbol):
-                symbol = NEW
-        if plan.averaged:
-            common = table.surprise(keys[:1], symbol, root, PARENT)
-            bits.append(table.averaged(keys[1:], symbol, common, PARENT))
-        else:
-            bits.append(table.surprise(keys, symbol, root, PARENT))
+        one = table.novel(keys, symbol, NEW) if plan.root < 0 else (keys, symbol, plan.root)
+        asked.append((one[0][:1], one[1], one[2]) if plan.averaged else one)
+    bits = table.surprises(asked, PARENT)
+    for habit in AVERAGED:
+        beside = contexts[habit][1:]
+        if beside:
+            bits[habit] = table.averaged(beside, asked[habit][1], bits[habit], PARENT)
     return tuple(bits)
 
 

@@ -111,26 +111,32 @@ class Table:
         ``root`` is the surprise under the coarsest parent (log2 of the alphabet's size), ``a`` the weight of a
         parent. Where the symbol was not counted nothing is divided; a probability is formed only where it was.
         """
-        bits = root
-        rows = self.rows
-        epoch = self.epoch
-        for key in contexts:
-            row = rows.get(key)
-            if row is None:
-                continue
-            if row.epoch != epoch:
-                self._fade(row)
-            total = row.n + a
-            count = row.cells.get(symbol)
-            extra = total.bit_length() - 11
-            grown = LOG2[total] if extra <= 0 else LOG2[total >> extra] + (extra << 8)
-            if count:
-                share = (count << 8) + (a * EXP2[bits & 255] >> (8 + (bits >> 8)))
-                extra = share.bit_length() - 11
-                bits = grown + 2048 - (LOG2[share] if extra <= 0 else LOG2[share >> extra] + (extra << 8))
-            else:
-                bits += grown - LOG2[a]
-        return min(BITS_CAP, bits)
+        return self.surprises(((contexts, symbol, root),), a)[0]
+
+    def surprises(self, asked: Iterable[tuple[Sequence[int], int, int]], a: int) -> list[int]:
+        """`surprise` of several (contexts, symbol, root), at the cost of one call."""
+        rows, epoch, log2_of, exp2_of = self.rows, self.epoch, LOG2, EXP2
+        light = log2_of[a]
+        found = []
+        for contexts, symbol, bits in asked:
+            for key in contexts:
+                row = rows.get(key)
+                if row is None:
+                    continue
+                if row.epoch != epoch:
+                    self._fade(row)
+                total = row.n + a
+                count = row.cells.get(symbol)
+                extra = total.bit_length() - 11
+                grown = log2_of[total] if extra <= 0 else log2_of[total >> extra] + (extra << 8)
+                if count:
+                    share = (count << 8) + (a * exp2_of[bits & 255] >> (8 + (bits >> 8)))
+                    extra = share.bit_length() - 11
+                    bits = grown + 2048 - (log2_of[share] if extra <= 0 else log2_of[share >> extra] + (extra << 8))
+                else:
+                    bits += grown - light
+            found.append(min(BITS_CAP, bits))
+        return found
 
     def averaged(self, contexts: Sequence[int], symbol: int, parent: int, a: int) -> int:
         """``-log2`` of the mean probability of the symbol (Q8) in contexts that stand beside each other.
@@ -138,21 +144,20 @@ class Table:
         ``parent`` is its surprise in the context that all of them refine.
         """
         total = 0
-        for key in contexts:
-            bits = self.surprise((key,), symbol, parent, a)
+        for bits in self.surprises([((key,), symbol, parent) for key in contexts], a):
             total += EXP2[bits & 255] << _PRECISION - 16 >> (bits >> 8)
         return (_PRECISION << 8) + log2(len(contexts)) - log2(total)
 
-    def novelty(self, contexts: Sequence[int], symbol: int, new: int, a: int) -> int:
-        """``-log2 p`` (Q8) of a symbol of an open alphabet: where it is not counted in the coarsest context, that of
-        the symbol ``new``. The coarsest parent is uniform over what is counted there, and one more."""
+    def novel(self, contexts: Sequence[int], symbol: int, new: int) -> tuple[Sequence[int], int, int]:
+        """What `surprises` is asked about a symbol of an open alphabet: where it is not counted in the coarsest
+        context, the symbol ``new``. The coarsest parent is uniform over what is counted there, and one more."""
         row = self.rows.get(contexts[0])
         if row is None:
-            return self.surprise(contexts, new, 0, a)
+            return contexts, new, 0
         if row.epoch != self.epoch:
             self._fade(row)
         cells = row.cells
-        return self.surprise(contexts, symbol if symbol in cells else new, log2(len(cells) + 1), a)
+        return contexts, symbol if symbol in cells else new, log2(len(cells) + 1)
 
     def learn_novelty(self, contexts: Iterable[int], symbol: int, new: int) -> None:
         """Count a symbol of an open alphabet. What is met for the first time in a context also counts as ``new``

@@ -12,7 +12,7 @@ half-hours was seen, they say what the owner's budget takes; `ENOUGH` stays the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -135,6 +135,10 @@ class Line:
         twin.needs = {talk: copy(need) for talk, need in self.needs.items()}
         return twin
 
+    def rarities(self, bits: Sequence[int]) -> tuple[int, ...]:
+        """How rare the bits of each habit are among the device's flows (Q8)."""
+        return tuple([min(tail.rarity(bit), RAREST) for tail, bit in zip(self.tails, bits, strict=True)])
+
     def note_strange(self, at: int, excess: int, talk: int) -> None:
         """One more flow above what is usual."""
         self.strange.append((at, excess, talk))
@@ -214,7 +218,7 @@ class Traffic:
         bits = conversation.surprise(self.table, seen, seen.contexts)
         if line.lived_at == 0:
             return Reading(seen, bits, (0,) * len(NAMES), 0, 0, unusual=False, held=False)
-        rarities = tuple([min(RAREST, tail.rarity(bit)) for tail, bit in zip(line.tails, bits, strict=True)])
+        rarities = line.rarities(bits)
         score = _score(rarities)
         held = line.scores.rarity(score) >= HOLD
         if score <= USUAL:
