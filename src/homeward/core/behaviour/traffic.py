@@ -52,13 +52,13 @@ HOLD: Final = 7 << 8
 VISIT: Final = 30 * 60_000
 """How long (ms) what a device does on the network belongs together."""
 
-YOUNG: Final = 64
+YOUNG: Final = 32
 """So many flows of a device are learned before any is judged."""
 PAST: Final = 2_048
 PAST_ALL: Final = 65_536
 """How many past flows of a device, and of all, are kept to be lived again."""
 PAST_LEAST: Final = 128
-RELIVE: Final = frozenset({YOUNG, 256, 1_024})
+RELIVE: Final = frozenset({YOUNG, 64, 256, 1_024})
 """After so many flows of a device its past is lived again; and then once a day."""
 LINES: Final = 1_024
 PEERS: Final = 512
