@@ -68,11 +68,9 @@ def test_a_camera_that_calls_a_stranger_is_told_within_five_flows() -> None:
     home = Home()
     home.live(3)
     told: list[Notify] = []
-    for number in range(5):
+    for _ in range(5):
         home.now += timedelta(seconds=30)
         told += alarms(home.flow(RELAY))
-        if told:
-            assert number < 5
     assert [one.kind for one in told] == ["network"]
     reason = told[0].reason
     assert "camera talked to 203.0.113.9 on tcp/6667" in reason
@@ -130,7 +128,7 @@ def test_what_comes_back_on_three_days_without_an_alarm_is_learned_at_last() -> 
         assert alarms(home.flow(other)) == []
         learned.append(other.peer in [peer for (peer, *_), _ in home.engine.state.traffic.needs("camera")])
         home.live(1)
-    assert learned == [False, False, True, True] or learned[0]  # learned at once where it was not held at all
+    assert learned == [False, False, True, True]
 
 
 def test_back_fill_teaches_and_tells_nothing() -> None:
@@ -252,6 +250,15 @@ def test_what_the_owner_configured_wins_over_what_a_device_says() -> None:
     ].type == ("lock")
 
 
+def test_what_a_device_does_on_the_network_does_not_say_what_it_is() -> None:
+    home = Home()
+    home.live(2, "hall")
+    for number in range(128):
+        home.now += timedelta(minutes=30, seconds=number % 2 * 5)
+        home.say("hall", ("locked", "unlocked")[number % 2], {}, source="mqtt")
+    assert home.engine.state.arrivals.known["hall"].type == "lock"
+
+
 def test_the_worst_alerts_of_an_intrusion_detection_system_are_told_once_for_each_device() -> None:
     home = Home()
     home.live(2)
@@ -279,8 +286,6 @@ def test_a_device_that_cannot_be_reached_is_blind_and_interrupts_only_where_it_g
 def test_a_flow_that_cannot_be_is_counted_and_teaches_nothing(broken: dict[str, str]) -> None:
     home = Home()
     home.say("camera", FLOW, {**flow_attributes(CLOUD), **broken})
-    if "direction" in broken:  # anything but "in" is a flow that the device began
-        return
     assert home.engine.counters["flow_malformed"] == 1
     assert not home.engine.state.traffic.lines
 

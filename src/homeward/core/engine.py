@@ -147,16 +147,19 @@ class Engine:
         if event.action in DIAGNOSTIC:
             self._count("diagnostic")
             return False
-        device = self._device(event, at)
-        profile = self._profile
+        device = self._devices.get(event.device) or Device(name=event.device)
         if device.type == "residents":
-            profile.note_presence(device, event.action, at)
+            self._profile.note_presence(device, event.action, at)
             return False
         if event.action in (FLOW, ALERT, ANNOUNCED):
             return self._network_event(event, device, at, effects)
         twin = state.twice.twin(event, at)
         if twin is not None:
             return self._told_twice(event, twin, device, effects)
+        if device.type == "other" and event.device not in self._configured and state.arrivals.behave(event, at):
+            self._adopt(state.settings)
+            device = self._devices[event.device]
+        profile = self._profile
         local = self._local(event, at)
         profile.pass_time(at)
         seen = profile.observe(
@@ -196,15 +199,6 @@ class Engine:
                 profile.learn(seen)
             return False
         return True
-
-    def _device(self, event: Event, at: int) -> Device:
-        """The device as it was configured, said itself, or behaves."""
-        device = self._devices.get(event.device) or Device(name=event.device)
-        untold = device.type == "other" and event.device not in self._configured
-        if untold and self.state.arrivals.behave(event, at):
-            self._adopt(self.state.settings)
-            return self._devices[event.device]
-        return device
 
     def _newcomer(self, event: Event, device: Device, seen: Observation, at: int, effects: list[Effect]) -> bool:
         """A device that was told as new here becomes known; only the rules watch it."""

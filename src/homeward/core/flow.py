@@ -69,7 +69,8 @@ def read_flow(event: Event) -> Flow | None:
     except (KeyError, ValueError):
         return None
     possible = (
-        is_name(flow.peer)
+        about["direction"] in {"in", "out"}
+        and is_name(flow.peer)
         and is_name(flow.protocol)
         and len(flow.state) <= 16
         and 0 <= flow.port < 65_536

@@ -191,7 +191,8 @@ def scope_of(peer: str) -> str:
 
 @dataclass(slots=True)
 class Traffic:
-    """The network of one place, as plain values. Times are in ms of the guard's clock; ``assess`` changes nothing.
+    """The network of one place, as plain values. Times are in ms of the guard's clock. ``assess`` changes nothing, but
+    that evidence which is over is forgotten.
 
     ``held`` is by device and conversation. ``visits`` count the highest evidence of half-hours; ``threshold`` is what
     they say that the budget takes (Q8). ``highest`` is of the running half-hour, whose number is ``visit``.
