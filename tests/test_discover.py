@@ -88,7 +88,7 @@ async def test_what_is_written_is_a_configuration_and_never_overwrites_one(
     furnish(mosquitto)
     found = await look(mosquitto.settings(), seconds=SECONDS)
     file = tmp_path / "homeward.toml"
-    write_configuration(file, found, timezone="Europe/Berlin", name="summer house")
+    write_configuration(file, render_configuration(found, timezone="Europe/Berlin", name="summer house"))
     config = load(file, environment={})
     assert config.mqtt is not None
     assert (config.mqtt.host, config.mqtt.port, config.mqtt.username) == ("127.0.0.1", mosquitto.port, "guard")
@@ -101,7 +101,7 @@ async def test_what_is_written_is_a_configuration_and_never_overwrites_one(
     assert config.presets == ("zigbee2mqtt", "tasmota")
     assert (config.settings.place, config.settings.timezone) == ("summer house", "Europe/Berlin")
     with pytest.raises(FileExistsError):
-        write_configuration(file, found)
+        write_configuration(file, render_configuration(found))
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "]]\\n[page]", "ключ", "'", "#", "a = b", "🚪"])

@@ -213,14 +213,14 @@ def render_configuration(found: Found, *, timezone: str = "UTC", name: str = "ho
     return "\n".join(lines) + "\n"
 
 
-def write_configuration(path: Path, found: Found, **about: str) -> None:
-    """Write `render_configuration` to a new file; one that exists is left as it is.
+def write_configuration(path: Path, text: str) -> None:
+    """Write a new file; one that exists is left as it is.
 
     Raises:
         FileExistsError, OSError: it is not written.
     """
     with path.open("x", encoding="utf-8") as file:
-        file.write(render_configuration(found, **about))
+        file.write(text)
 
 
 # Looking ------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from homeward.core.arrival import ANNOUNCED, read_announcement
@@ -144,13 +143,3 @@ def render(
     if interface:
         lines += ["", "[packets]", f"interface = {quoted(interface)}"]
     return text + "".join(f"{line}\n" for line in lines)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a new file; one that exists is left as it is.
-
-    Raises:
-        OSError: it exists (FileExistsError) or is not written.
-    """
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)

@@ -118,7 +118,7 @@ def _write(
         timezone=local_zone(),
     )
     try:
-        discover_elsewhere.write(chosen.write, text)
+        discover.write_configuration(chosen.write, text)
     except FileExistsError:
         print(f"homeward: {chosen.write}: exists already and is left as it is; name another file", file=sys.stderr)
         return PROBLEM

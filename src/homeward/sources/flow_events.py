@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from math import inf
@@ -20,7 +20,7 @@ from typing import Final
 from homeward.core.event import Event
 from homeward.core.inputs import Health
 from homeward.sources.flows import WINDOW, Kind, Merger, Sighting
-from homeward.sources.log_files import Bookmarks, Follower, Mark
+from homeward.sources.log_files import Bookmarks, Follower, LogError, Mark
 from homeward.sources.neighbourhood import Neighbourhood
 
 POLL: Final = 0.5
@@ -46,10 +46,13 @@ class FlowEvents:
         *,
         name: str,
         place: str,
+        absent: str,
+        refused: Counter[str],
         pending: Iterable[str] = (),
         beforehand: Callable[[], bool] = bool,
     ) -> None:
         self.merger = Merger()
+        self._absent, self._counts = absent, refused
         self._follower, self._sightings, self._neighbourhood = follower, sightings, neighbourhood
         self._beforehand = beforehand
         self._name, self._place = name, place
@@ -62,12 +65,20 @@ class FlowEvents:
         self._session = secrets.token_hex(6)
         self._count = 0
 
+    @property
+    def refused(self) -> Counter[str]:
+        """How many lines, ends of flows, devices or names could not be used, by reason."""
+        return self._counts + self._neighbourhood.refused + self.merger.refused
+
     async def events(self) -> AsyncIterator[Event | Health]:
         """Say that the log can be read, then its events as it grows, until cancelled.
 
         Raises:
-            LogError: it cannot be read.
+            LogError: it cannot be read, or is not there yet; once it is, it is read from its beginning.
         """
+        if self._follower.is_missing and not self._follower.is_open:
+            self._follower.read_whole()
+            raise LogError(f"{self._follower.path}: is not there; {self._absent}")
         detail = self._begin()
         for _ in iter(self._beforehand, False):
             await asyncio.sleep(0)

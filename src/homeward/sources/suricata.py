@@ -69,14 +69,15 @@ class SuricataSource:
         self._path = path
         self._counts: Counter[str] = Counter()
         self._neighbourhood = Neighbourhood(local, names, last=last)
-        self._log = Follower(path, self._counts)
         self._eve = Eve(self._neighbourhood, self._counts)
         self._flows = FlowEvents(
-            self._log,
+            Follower(path, self._counts),
             self._eve.sightings,
             self._neighbourhood,
             name=name,
             place=place,
+            absent="is Suricata running, and is eve-log switched on?",
+            refused=self._counts,
             pending=pending,
             beforehand=self._look,
         )
@@ -84,7 +85,7 @@ class SuricataSource:
     @property
     def refused(self) -> Counter[str]:
         """How many lines, ends of flows, devices or names could not be used, by reason."""
-        return self._counts + self._neighbourhood.refused + self._flows.merger.refused
+        return self._flows.refused
 
     @property
     def merged(self) -> Counter[str]:
@@ -98,9 +99,6 @@ class SuricataSource:
             LogError: the file or its folder cannot be read, or the file is not there yet.
         """
         self._look()
-        if self._log.is_missing and not self._log.is_open:
-            self._log.read_whole()
-            raise LogError(f"{self._path}: is not there; is Suricata running, and is eve-log switched on?")
         async for item in self._flows.events():
             yield item
 

@@ -76,13 +76,14 @@ class ZeekSource:
             (Follower(directory / log, self._counts, before=NAMES_BEFORE), Table(columns, self._counts), note)
             for log, columns, note in kinds
         ]
-        self._log = Follower(directory / "conn.log", self._counts)
         self._flows = FlowEvents(
-            self._log,
+            Follower(directory / "conn.log", self._counts),
             self._sightings,
             self._neighbourhood,
             name=name,
             place=place,
+            absent="is Zeek running, and is this where it writes?",
+            refused=self._counts,
             pending=pending,
             beforehand=self._read_others,
         )
@@ -90,7 +91,7 @@ class ZeekSource:
     @property
     def refused(self) -> Counter[str]:
         """How many lines, ends of flows, devices or names could not be used, by reason."""
-        return self._counts + self._neighbourhood.refused + self._flows.merger.refused
+        return self._flows.refused
 
     @property
     def merged(self) -> Counter[str]:
@@ -104,9 +105,6 @@ class ZeekSource:
             LogError: the folder or a log cannot be read, or there is no ``conn.log`` yet.
         """
         self._look()
-        if self._log.is_missing and not self._log.is_open:
-            self._log.read_whole()
-            raise LogError(f"{self._log.path}: is not there; is Zeek running, and is this where it writes?")
         async for item in self._flows.events():
             yield item
 

@@ -214,15 +214,6 @@ class Table:
             self.size -= 1
         return 0
 
-    def seen(self, context: int, symbol: int) -> bool:
-        """Whether the symbol is counted in the context."""
-        row = self.rows.get(context)
-        if row is None:
-            return False
-        if row.epoch != self.epoch:
-            self._fade(row)
-        return symbol in row.cells
-
     def weight(self, context: int, symbol: int | None = None) -> int:
         """The weight counted in a context, in all or of one symbol."""
         row = self.rows.get(context)

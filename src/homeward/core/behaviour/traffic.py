@@ -191,8 +191,8 @@ def scope_of(peer: str) -> str:
 
 @dataclass(slots=True)
 class Traffic:
-    """The network of one place, as plain values. Times are in ms of the guard's clock. ``assess`` changes nothing, but
-    that evidence which is over is forgotten.
+    """The network of one place, as plain values. Times are in ms of the guard's clock. ``assess`` changes
+    nothing, but that evidence which is over is forgotten.
 
     ``held`` is by device and conversation. ``visits`` count the highest evidence of half-hours; ``threshold`` is what
     they say that the budget takes (Q8). ``highest`` is of the running half-hour, whose number is ``visit``.
@@ -357,10 +357,11 @@ class Traffic:
                 tail.add(bit)
         for tail in tails:
             tail.settle()
+        line.tails = tails
         for bits in all_bits:
-            scores.add(_score([min(RAREST, tail.rarity(bit)) for tail, bit in zip(tails, bits, strict=True)]))
+            scores.add(_score(line.rarities(bits)))
         scores.settle()
-        line.tails, line.scores, line.lived_at = tails, scores, past[-1].at if past else 0
+        line.scores, line.lived_at = scores, past[-1].at if past else 0
 
     def pass_time(self, at: int, per_week: float, half_life: int) -> None:
         """Half-hours and days pass, with what is then usual; ``per_week`` is the budget's share for the network."""
@@ -407,7 +408,7 @@ class Traffic:
             yield from sorted(line.needs.items(), key=lambda item: (-item[1].count, item[0]))
 
 
-def _score(rarities: tuple[int, ...] | list[int]) -> int:
+def _score(rarities: tuple[int, ...]) -> int:
     """The five parts together (Q8)."""
     r = rarities
     return (
