@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,16 @@ class Joined(Home):
         (folder / "token").write_text(token)
         self.file.write_text(CONFIGURATION.format(page=self.page_port, url=home_assistant.url))
 
-    def lights(self) -> list[Event]:
-        return [event for event in events(self.state) if event.device == "Kitchen" and event.action in {"on", "off"}]
+    def lights(self, since: datetime) -> list[str]:
+        """What the kitchen's light did since then, by Home Assistant's own clock: others switched it before."""
+        return [one.action for one in self._lights(since)]
+
+    def who_did_last(self, since: datetime) -> str | None:
+        return self._lights(since)[-1].actor
+
+    def _lights(self, since: datetime) -> list[Event]:
+        kitchen = (event for event in events(self.state) if event.device == "Kitchen" and event.action in {"on", "off"})
+        return [event for event in kitchen if event.happened and event.happened >= since]
 
     def learned(self) -> int:
         """How many events were learned from the past, before the first that happened now."""
@@ -66,23 +75,26 @@ def test_it_learns_the_past_follows_who_does_what_and_loses_nothing_over_its_own
     anna = home_assistant.person("Anna")
     if not any(one["name"] == "Anna" for one in home_assistant.command("person/list")["storage"]):
         home_assistant.command("person/create", name="Anna", user_id=anna.user_id, device_trackers=[])
-    for service in ("turn_on", "turn_off"):
-        home_assistant.call(f"light.{service}", token=anna.token, entity_id="light.kitchen")
-    before = ["on", "off"]
+
+    def switch(how: str) -> None:
+        home_assistant.call(f"light.turn_{how}", token=anna.token, entity_id="light.kitchen")
+
+    switch("off")
+    since = datetime.now(UTC)
+    switch("on")
+    switch("off")
     joined.start()
     eventually(lambda: joined.learned() > 0, "it has learned from the recorder")
     # What the recorder had not written yet when the past was read comes with what happens now.
-    eventually(lambda: [event.action for event in joined.lights()][-2:] == before, "it knows of the light")
+    eventually(lambda: joined.lights(since) == ["on", "off"], "it knows of the light")
 
-    already = len(joined.lights())
-    home_assistant.call("light.turn_on", token=anna.token, entity_id="light.kitchen")
-    eventually(lambda: len(joined.lights()) == already + 1, "it hears the light")
-    assert joined.lights()[-1].actor == "person:anna"
+    switch("on")
+    eventually(lambda: joined.lights(since) == ["on", "off", "on"], "it hears the light")
+    assert joined.who_did_last(since) == "person:anna"
 
     joined.kill()
-    home_assistant.call("light.turn_off", token=anna.token, entity_id="light.kitchen")
+    switch("off")
     joined.start()
-    eventually(lambda: len(joined.lights()) == already + 2, "it hears what happened while it was gone")
-    assert [event.action for event in joined.lights()][-2:] == ["on", "off"]
+    eventually(lambda: joined.lights(since) == ["on", "off", "on", "off"], "it hears what happened while it was gone")
     joined.stop()
-    assert len(joined.lights()) == already + 2
+    assert joined.lights(since) == ["on", "off", "on", "off"]
