@@ -50,7 +50,9 @@ class Joined(Home):
         return self._lights(since)[-1].actor
 
     def _lights(self, since: datetime) -> list[Event]:
-        kitchen = (event for event in events(self.state) if event.device == "Kitchen" and event.action in {"on", "off"})
+        kitchen = (
+            event for event in events(self.state) if event.device == "Kitchen" and event.action in {"on", "off"}
+        )
         return [event for event in kitchen if event.happened and event.happened >= since]
 
     def learned(self) -> int:
