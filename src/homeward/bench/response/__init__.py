@@ -1,0 +1,1 @@
+"""`homeward bench response`: does it learn what this owner wants?"""
