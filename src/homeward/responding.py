@@ -1,11 +1,20 @@
-"""Carrying effects out: one queue for each responder, so that none waits for another, or without end."""
+"""Carrying effects out: each responder on its own, so that none waits for another, or without end.
+
+A responder is called in a thread with an event loop of its own, and what it hands to a thread (`asyncio.to_thread`)
+gets one of its own too. Whatever blocks or hangs there hangs alone: the guard, its journal and the other responders
+go on, and none of these threads keeps the guard from stopping. A thread cannot be cancelled, though: a call that was
+given up may still do its work later. So a revert counts only once no call to apply the same act is under way.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import threading
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import ContextVar, copy_context
+from typing import Any, Final, Literal
 
 from homeward.core.effects import Apply, Revert
 from homeward.core.engine import Engine
@@ -13,7 +22,20 @@ from homeward.core.inputs import Health, Input, Outcome
 from homeward.responders import Responder
 
 ANSWER_SECONDS: Final = 10.0
+"""How long a call may take."""
+
+GRACE_SECONDS: Final = 0.5
+"""How long a call that was cancelled may take to be over."""
+
 QUEUE_LIMIT: Final = 64
+"""Acts that may wait for a responder; as many reverts may wait besides."""
+
+HANGING_LIMIT: Final = 16
+"""Calls of one responder that may hang at once. Half of these are kept for reverts."""
+
+THREAD_LIMIT: Final = 64
+"""Threads that the calls of one responder may have at once."""
+
 LINE_LIMIT: Final = 200
 
 Step = Literal["apply", "revert"]
@@ -33,25 +55,37 @@ def step_of(effect: Apply | Revert) -> Step:
 
 
 class ResponderQueue:
-    """Calls one responder, effect by effect in order, each within ten seconds, and reports what became of it."""
+    """Calls one responder, one effect after the other, each within ten seconds, and reports what became of it.
+
+    What is to be taken back comes first; an act that still waits when it is to be taken back is not begun any more.
+    """
 
     def __init__(self, responder: Responder, report: Report, *, seconds: float = ANSWER_SECONDS) -> None:
         self._responder, self._report, self._seconds = responder, report, seconds
-        self._waiting: deque[Apply | Revert] = deque()
-        self._asked: set[tuple[Step, str]] = set()
+        self._applies: dict[str, Apply] = {}
+        self._reverts: dict[str, Revert] = {}
+        self._asked: Apply | Revert | None = None
+        self._hanging: set[_Call] = set()
+        self._unsure: dict[str, Revert] = {}
+        """Reverts that do not count yet, by the act's id: a call to apply it is still under way."""
+        self._lane: _Lane | None = None
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def put(self, effect: Apply | Revert) -> bool:
         """Hand an effect over; what already waits is not asked for twice. False when too much waits."""
-        key = step_of(effect), effect.action.id
-        if key in self._asked:
+        name, asked = effect.action.id, self._asked
+        if asked is not None and (step_of(asked), asked.action.id) == (step_of(effect), name):
             return True
-        if len(self._waiting) >= QUEUE_LIMIT:
+        waiting = len(self._applies if isinstance(effect, Apply) else self._reverts)
+        if waiting >= QUEUE_LIMIT and name not in self._applies and name not in self._reverts:
             return False
-        self._asked.add(key)
-        self._waiting.append(effect)
+        if isinstance(effect, Apply):
+            self._applies[name] = effect
+        else:
+            self._reverts[name] = effect  # the newer one knows what somebody did to the device since
+            self._applies.pop(name, None)
         self._idle.clear()
         self._more.set()
         return True
@@ -62,26 +96,214 @@ class ResponderQueue:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            while self._waiting:
-                effect = self._waiting.popleft()
-                ok, detail = await self._call(effect)
-                self._asked.discard((step_of(effect), effect.action.id))
-                self._report(self._responder.name, effect, ok, detail)
-            self._idle.set()
-            self._more.clear()
-            await self._more.wait()
-
-    async def _call(self, effect: Apply | Revert) -> tuple[bool, str]:
-        call = self._responder.apply if isinstance(effect, Apply) else self._responder.revert
         try:
-            async with asyncio.timeout(self._seconds) as limit:
-                await call(effect.action)
-        except TimeoutError as error:
-            return False, f"no answer within {self._seconds:g} s" if limit.expired() else one_line(error)
-        except Exception as error:
-            return False, one_line(error)
-        return True, ""
+            while True:
+                while effect := self._next():
+                    self._asked = effect
+                    ok, detail = await self._ask(effect)
+                    self._asked = None
+                    self._report(self._responder.name, effect, ok, detail)
+                self._idle.set()
+                self._more.clear()
+                await self._more.wait()
+        finally:
+            if self._lane is not None:
+                await self._lane.close(GRACE_SECONDS)
+
+    def _next(self) -> Apply | Revert | None:
+        for waiting in (self._reverts, self._applies):
+            for name in waiting:
+                return waiting.pop(name)
+        return None
+
+    async def _ask(self, effect: Apply | Revert) -> tuple[bool, str]:
+        """Call the responder: whether it went well, and one line about it."""
+        name, hang = effect.action.id, len(self._hanging)
+        if hang >= (HANGING_LIMIT // 2 if isinstance(effect, Apply) else HANGING_LIMIT):
+            return False, f"{hang} earlier calls still hang"
+        failure = await self._call(effect)
+        if failure is None and isinstance(effect, Revert) and self._is_being_applied(name):
+            self._unsure[name] = effect
+            return False, "taken back, but an earlier call to do it hangs and may yet succeed"
+        return failure is None, failure or ""
+
+    async def _call(self, effect: Apply | Revert) -> str | None:
+        """What went wrong, or nothing."""
+        if self._lane is None:
+            self._lane = _Lane(self._responder.name)
+        lane, call = self._lane, _Call(effect, asyncio.get_running_loop(), self._forget)
+        self._hanging.add(call)
+        lane.begin(call, self._responder)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await call.answered.wait()
+        except TimeoutError:
+            lane.cancel(call)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await call.answered.wait()
+            if (
+                not call.answered.is_set()
+            ):  # it blocks the loop, or will not be cancelled: the next call needs another
+                lane.leave()
+                self._lane = None
+            return f"no answer within {self._seconds:g} s"
+        except asyncio.CancelledError:
+            lane.cancel(call)
+            raise
+        return call.failure
+
+    def _is_being_applied(self, name: str) -> bool:
+        return any(isinstance(one.effect, Apply) and one.effect.action.id == name for one in self._hanging)
+
+    def _forget(self, call: _Call) -> None:
+        """All of a call is over. Where an act may have been done after it was taken back, it is taken back again."""
+        self._hanging.discard(call)
+        name = call.effect.action.id
+        if name in self._unsure and not self._is_being_applied(name):
+            self.put(self._unsure.pop(name))
+
+
+class _Call:
+    """One call of a responder.
+
+    It is ``answered`` when its coroutine has ended, and over (``on_over``) when every thread that this began has too.
+    """
+
+    def __init__(
+        self, effect: Apply | Revert, loop: asyncio.AbstractEventLoop, on_over: Callable[[_Call], object]
+    ) -> None:
+        self.effect = effect
+        self.answered = asyncio.Event()
+        self.failure: str | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._loop, self._on_over = loop, on_over
+        self._parts, self._counting = 1, threading.Lock()
+
+    def answer(self, task: asyncio.Task[None]) -> None:
+        """The coroutine has ended. Called in the responder's own loop."""
+        if task.cancelled():
+            self.failure = "it broke off"
+        elif (error := task.exception()) is not None:
+            self.failure = one_line(error)
+        _call_soon(self._loop, self.answered.set)
+        self.part_ended()
+
+    def part_begins(self) -> None:
+        with self._counting:
+            self._parts += 1
+
+    def part_ended(self) -> None:
+        with self._counting:
+            self._parts -= 1
+            over = self._parts == 0
+        if over:
+            _call_soon(self._loop, self._on_over, self)
+
+
+_CALL: Final[ContextVar[_Call]] = ContextVar("homeward_call")
+"""The call that a coroutine or a thread belongs to."""
+
+
+class _Lane:
+    """A daemon thread with an event loop, for the calls of one responder."""
+
+    def __init__(self, name: str) -> None:
+        self._made: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._ended: Future[None] = Future()
+        threading.Thread(target=self._live, name=f"responder {name}", daemon=True).start()
+        self._loop, self._stop = self._made.result()
+
+    def _live(self) -> None:
+        try:
+            asyncio.run(self._until_left())
+        finally:
+            self._ended.set_result(None)
+
+    async def _until_left(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_default_executor(_OwnThreads())
+        self._made.set_result((loop, stop))
+        await stop.wait()
+
+    def begin(self, call: _Call, responder: Responder) -> None:
+        def begin() -> None:
+            context = copy_context()
+            context.run(_CALL.set, call)
+            call.task = self._loop.create_task(_carry_out(call.effect, responder), context=context)
+            call.task.add_done_callback(call.answer)
+
+        self._loop.call_soon_threadsafe(begin)
+
+    def cancel(self, call: _Call) -> None:
+        def cancel() -> None:
+            if call.task is not None:
+                call.task.cancel()
+
+        _call_soon(self._loop, cancel)
+
+    def leave(self) -> None:
+        """End the loop as soon as it comes to that; nobody waits for it."""
+        _call_soon(self._loop, self._stop.set)
+
+    async def close(self, seconds: float) -> None:
+        """End the loop, and wait a moment for it."""
+        here, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._ended.add_done_callback(lambda _: _call_soon(here, ended.set))
+        self.leave()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ended.wait()
+
+
+async def _carry_out(effect: Apply | Revert, responder: Responder) -> None:
+    try:
+        await (responder.apply if isinstance(effect, Apply) else responder.revert)(effect.action)
+    except (SystemExit, KeyboardInterrupt) as error:  # would end the loop, and nobody would hear of it
+        raise RuntimeError(f"it gave up ({type(error).__name__})") from error
+
+
+class _OwnThreads(ThreadPoolExecutor):
+    """No pool at all: each call has a daemon thread of its own, so that none waits for one that hangs.
+
+    It is a `ThreadPoolExecutor` because an event loop takes nothing else for its default.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self._room = threading.BoundedSemaphore(THREAD_LIMIT)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin at once.
+
+        Raises:
+            RuntimeError: too many of its threads are still running.
+        """
+        if not self._room.acquire(blocking=False):
+            raise RuntimeError(f"{THREAD_LIMIT} of its threads are still running")
+        call, future = _CALL.get(None), Future[Any]()
+        future.set_running_or_notify_cancel()
+        if call is not None:
+            call.part_begins()
+
+        def work() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+            finally:
+                self._room.release()
+                if call is not None:
+                    call.part_ended()
+
+        threading.Thread(target=work, name="responder's call", daemon=True).start()
+        return future
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[..., object], *arguments: object) -> None:
+    """Have another thread's loop do something, unless it has ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(act, *arguments)
 
 
 class Acting:
