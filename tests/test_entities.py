@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from msgspec import structs
 from tests.dashboard.twin import TwinService, an_evening
 from tests.mosquitto import (
     Mosquitto,
@@ -21,21 +22,12 @@ from tests.running_entities import KEY, shown
 from tests.service_twins import SETTINGS, Clock, TwinResponder, running, stranger, until
 
 from homeward.core.inputs import Change, Feedback
-from homeward.dashboard import security
 from homeward.dashboard.view import look
 from homeward.entities.messages import BUTTONS, LISTED, SENSORS, TEXT_LIMIT, Topics, messages, state
-from homeward.entities.presses import (
-    PRESS_LIMIT,
-    REASONS,
-    SETTLE_SECONDS,
-    Offers,
-    Press,
-    meant,
-    new_press,
-    read_press,
-)
+from homeward.entities.offers import CHANNEL, PERSON, SETTLE_SECONDS, Offers
 from homeward.guard import Guard
 from homeward.journal import Journal
+from homeward.presses import Press, Says, meant, new_press, read_press
 from homeward.service import Service
 from homeward.sources.payloads import Refused
 
@@ -150,6 +142,10 @@ def test_a_place_that_is_no_level_of_a_topic_is_refused(place: str) -> None:
 # What is pressed
 
 
+def offered(says: Says, about: str) -> Press:
+    return new_press(KEY, says, about, PERSON, CHANNEL)
+
+
 def pressed(press: Press) -> bytes:
     return press.written().encode()
 
@@ -161,9 +157,9 @@ def test_a_button_says_what_it_is_about_and_falls_back_to_the_one_before() -> No
     second = service.incident("i2", "second")
     service.incident("i3", "blind: gone", kind="blind")
     service.incident("i4", "a whim", rung="record")
-    offered = said(service)["yes"]["about"]
-    assert (offered["incident"], offered["text"]) == ("i2", "second")
-    assert read_press(offered["press"].encode(), KEY, retained=False) == new_press(KEY, "yes", "i2")
+    about = said(service)["yes"]["about"]
+    assert (about["incident"], about["text"]) == ("i2", "second")
+    assert read_press(about["press"].encode(), KEY) == offered("yes", "i2")
     second.answer = "no"
     assert said(service)["no"]["about"]["incident"] == "i1"
 
@@ -174,48 +170,9 @@ def test_the_press_that_home_assistant_sends_is_the_one_that_is_offered() -> Non
     told = messages(look(service), service.guard.engine, TOPICS, KEY)
     config = json.loads(told[TOPICS.config("button", "no")])
     assert config["command_topic"] == TOPICS.answer
-    press = read_press(config["payload_press"].encode(), KEY, retained=False)
+    press = read_press(config["payload_press"].encode(), KEY)
     (answer,) = meant(press, service.guard.engine, service.clock.now())
     assert answer == Feedback(at=service.clock.now(), incident="i1", answer="no", person="household", channel="mqtt")
-
-
-def no_button_is_pressed(payload: bytes, *, retained: bool = False) -> str:
-    with pytest.raises(Refused) as refusal:
-        read_press(payload, KEY, retained=retained)
-    assert str(refusal.value) in REASONS
-    return str(refusal.value)
-
-
-def test_what_is_no_press_is_refused_by_its_reason() -> None:
-    good = pressed(new_press(KEY, "yes", "i1"))
-    assert no_button_is_pressed(good, retained=True) == "retained"
-    assert no_button_is_pressed(good + b" " * PRESS_LIMIT) == "too large"
-    says, about, key = good.split()
-    for wrong in (
-        b"", b"PRESS", b"nothing is offered", b"yes i1", good + b" more", good + b" ", good.replace(b" ", b"  "),
-        good.replace(b" ", b"\n"), b"\xff" + good, b"[" * 300, b"maybe " + about + b" " + key,
-        says + b"  " + key, says + b" " + b"i" * 65 + b" " + key, good + b"t" * 128,
-    ):  # fmt: skip
-        assert no_button_is_pressed(wrong) == "malformed", wrong
-    for token in (
-        "", "i1", "ü", new_press(KEY, "yes", "i2").token, new_press("z" * 43, "yes", "i1").token,
-        new_press(KEY, "undo", "i1").token, security.answer_token(KEY, "i1", "household", "page"),
-    ):  # fmt: skip
-        assert no_button_is_pressed(pressed(Press(says="yes", about="i1", token=token))) == "token"
-
-
-def test_a_late_press_answers_what_it_names_and_only_once() -> None:
-    service = TwinService()
-    old, _new = service.incident("i1", "old"), service.incident("i2", "new")
-    engine, now = service.guard.engine, service.clock.now()
-    (answer,) = meant(new_press(KEY, "yes", "i1"), engine, now)
-    assert isinstance(answer, Feedback)
-    assert answer.incident == "i1"
-    old.answer = "no"
-    service.incident("i3", "blind: gone", kind="blind")
-    for name in ("i1", "i3", "i99"):
-        with pytest.raises(Refused, match="too late"):
-            list(meant(new_press(KEY, "yes", name), engine, now))
 
 
 def test_undo_takes_back_what_was_open_when_it_was_offered_and_nothing_newer() -> None:
@@ -225,9 +182,9 @@ def test_undo_takes_back_what_was_open_when_it_was_offered_and_nothing_newer() -
     service.lease("c", "lock", "lock", left=None, status="applying")
     service.lease("d", "camera", "on", status="reverting")
     service.lease("e", "lamp", "on")
-    offered = said(service)["undo"]["about"]
-    assert offered["leases"] == ["lamp on", "siren on"]
-    press = read_press(offered["press"].encode(), KEY, retained=False)
+    about = said(service)["undo"]["about"]
+    assert about["leases"] == ["lamp on", "siren on"]
+    press = read_press(about["press"].encode(), KEY)
     service.lease("f", "plug", "off")
     engine, now = service.guard.engine, service.clock.now()
     asked = list(meant(press, engine, now))
@@ -235,21 +192,21 @@ def test_undo_takes_back_what_was_open_when_it_was_offered_and_nothing_newer() -
     assert {(one.person, one.channel) for one in asked} == {("household", "mqtt")}
     for name in ("a", "unknown"):
         with pytest.raises(Refused, match="too late"):
-            list(meant(new_press(KEY, "undo", name), engine, now))
+            list(meant(offered("undo", name), engine, now))
 
 
 def test_a_finger_that_was_on_its_way_to_another_incident_answers_nothing() -> None:
     service, offers = TwinService(), Offers()
     service.incident("i1", "first")
     offers.move(look(service), 100.0)
-    assert not offers.too_soon(new_press(KEY, "yes", "i1"), 100.0), "there was nothing else to press"
+    assert not offers.too_soon(offered("yes", "i1"), 100.0), "there was nothing else to press"
     service.incident("i2", "second")
     offers.move(look(service), 200.0)
     offers.move(look(service), 201.0)
     soon = 200.0 + SETTLE_SECONDS
-    assert offers.too_soon(new_press(KEY, "yes", "i2"), soon - 0.1)
-    assert not offers.too_soon(new_press(KEY, "yes", "i2"), soon)
-    assert not offers.too_soon(new_press(KEY, "yes", "i1"), 200.0), "that is the one that it was meant for"
+    assert offers.too_soon(offered("yes", "i2"), soon - 0.1)
+    assert not offers.too_soon(offered("yes", "i2"), soon)
+    assert not offers.too_soon(offered("yes", "i1"), 200.0), "that is the one that it was meant for"
 
 
 # With a real broker
@@ -336,16 +293,16 @@ async def test_undo_takes_the_lease_back(mosquitto: Mosquitto, journal: Journal)
 async def test_a_retained_press_and_nonsense_change_nothing(mosquitto: Mosquitto) -> None:
     service, other = TwinService(), mosquitto.peer("sensor", "press")
     service.incident("i1", "first")
-    other.publish(TOPICS.answer, pressed(new_press(KEY, "yes", "i1")), retain=True)
+    other.publish(TOPICS.answer, pressed(offered("yes", "i1")), retain=True)
     async with shown(service, mosquitto.settings()) as entities:
         await until(lambda: entities.refused["retained"] == 1)
         other.publish(TOPICS.answer, "PRESS")
         other.publish(TOPICS.answer, b"x" * 100_000)
-        other.publish(TOPICS.answer, pressed(Press(says="yes", about="i1", token="i1")), qos=0)
+        other.publish(TOPICS.answer, pressed(structs.replace(offered("yes", "i1"), token="i1")), qos=0)
         await until(lambda: entities.refused.total() == 4)
         assert entities.refused == {"retained": 1, "malformed": 1, "too large": 1, "token": 1}
         assert service.said == []
-        other.publish(TOPICS.answer, pressed(new_press(KEY, "no", "i1")), qos=0)
+        other.publish(TOPICS.answer, pressed(offered("no", "i1")), qos=0)
         await until(lambda: len(service.said) == 1)
 
 

@@ -20,7 +20,8 @@ from paho.mqtt.client import MQTTMessageInfo
 
 from homeward.dashboard.view import Watched, look
 from homeward.entities.messages import Topics, messages
-from homeward.entities.presses import Offers, Press, meant, read_press
+from homeward.entities.offers import CHANNEL, Offers
+from homeward.presses import Press, meant, read_press
 from homeward.sources.mqtt_connection import Connection, Message, MqttError, MqttSettings, Subscribed
 from homeward.sources.payloads import Refused
 
@@ -56,7 +57,7 @@ class Entities:
     """Shows a guard on the broker and takes presses, until cancelled; whatever the broker does, the guard goes on.
 
     ``key`` is the installation's (`homeward.dashboard.security.load_or_create_key`), ``prefix`` where Home Assistant
-    looks for discovery. ``refused`` counts presses that were not taken, by reason (`presses.REASONS`).
+    looks for discovery. ``refused`` counts presses that were not taken, by reason (`homeward.presses.REASONS`).
 
     Raises:
         ValueError: ``place`` or ``prefix`` cannot be a part of a topic.
@@ -158,7 +159,7 @@ class Entities:
 
     async def _take(self, message: Message) -> None:
         try:
-            press = read_press(message.payload, self._key, retained=message.retained)
+            press = read_press(message.payload, self._key, channel=CHANNEL, retained=message.retained)
             if self._offers.too_soon(press, time.monotonic()):
                 raise Refused("too soon")
             await self._submit(press)

@@ -18,7 +18,8 @@ import msgspec
 
 from homeward import __version__
 from homeward.dashboard.view import Engine, IncidentView, LeaseView, PageView
-from homeward.entities.presses import Says, answerable, new_press, undoable
+from homeward.entities.offers import CHANNEL, PERSON, answerable, undoable
+from homeward.presses import Says, new_press
 from homeward.sources.home_assistant_home import OWN_MAKER
 
 TEXT_LIMIT: Final = 255
@@ -204,7 +205,7 @@ def _answers(view: PageView, key: str) -> dict[str, dict[str, Any]]:
     says: Says
     offered: dict[str, dict[str, Any]] = {}
     for says in ("yes", "no"):
-        about = {"incident": name, "text": text, "press": new_press(key, says, name).written()}
+        about = {"incident": name, "text": text, "press": new_press(key, says, name, PERSON, CHANNEL).written()}
         offered[says] = {"available": "online", "about": about}
     return offered
 
@@ -214,7 +215,7 @@ def _undo(view: PageView, key: str) -> dict[str, Any]:
     if not leases:
         return {"available": "offline", "about": {}}
     names = [f"{one.device} {one.command}" for one in leases[:LISTED]]
-    about = {"leases": names, "press": new_press(key, "undo", leases[0].id).written()}
+    about = {"leases": names, "press": new_press(key, "undo", leases[0].id, PERSON, CHANNEL).written()}
     return {"available": "online", "about": about}
 
 
