@@ -238,8 +238,10 @@ def test_rules_are_bounded_and_none_is_dropped() -> None:
         ),
         (
             {"verdict": "snooze", "action": "on", "until": NOW + 24 * HOUR},
-            "“lamp on” interrupts nobody, whoever it is, until 4 March 2026, 13:00; it is still put on record. You said so "
-            + "on 3 March 2026.",
+            (
+                "“lamp on” interrupts nobody, whoever it is, until 4 March 2026, 13:00; it is still put on record. "
+                "You said so on 3 March 2026."
+            ),
         ),
     ],
 )
