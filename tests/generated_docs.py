@@ -118,7 +118,6 @@ def limits() -> str:
             ("acts at once", f"{guardrails.ACTING_LIMIT}"),
             ("acts within an hour", f"{guardrails.HOURLY_LIMIT}"),
             ("longest lease", f"{guardrails.LONGEST_MINUTES // 60} h"),
-            ("bits above the threshold that earn an act where nothing is guarded", f"{policy.EARNED_ABOVE >> 8}"),
             ("an incident closes after its last unusual event", f"{incident.QUIET // timedelta(minutes=1)} min"),
             ("and at the latest after its first", f"{incident.LONGEST // timedelta(hours=1)} h"),
             ("incidents kept", f"{incident.INCIDENT_LIMIT}"),

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from tests.strategies import START, devices, responses
 
 from homeward.core.decision.guardrails import GUARDRAILS, Situation, refusal
-from homeward.core.decision.policy import EARNED_ABOVE, Evidence, Ladder
+from homeward.core.decision.ladder import LADDER, STEPS, Rung
+from homeward.core.decision.policy import Evidence, Ladder, earned
+from homeward.core.decision.proportion import rung_of
 from homeward.core.effects import Action
 from homeward.core.lease import Lease
 from homeward.core.settings import Device, Response
@@ -24,7 +27,10 @@ LOCK_UP = Response(name="lock up", device="lock", command="lock", when=(), minut
 
 
 def why_not(response: Response, target: Device, acting: tuple[Lease, ...] = (), opened: int = 0) -> str | None:
-    rail = refusal(Situation(response=response, target=target, acting=acting, opened_last_hour=opened))
+    rung = rung_of(response)
+    rail = refusal(
+        Situation(rung=rung, evidence=None, response=response, target=target, acting=acting, opened_last_hour=opened)
+    )
     return None if rail is None else rail.name
 
 
@@ -106,13 +112,33 @@ def test_what_is_allowed_is_always_reversible_or_ends_by_itself(response: Respon
     [
         (Evidence(above=0, rule=False, guarded=True), "record"),
         (Evidence(above=1, rule=False, guarded=False), "notify"),
-        (Evidence(above=EARNED_ABOVE, rule=False, guarded=False), "command"),
+        (Evidence(above=2 << 8, rule=False, guarded=False), "ask"),
+        (Evidence(above=4 << 8, rule=False, guarded=False), "undo"),
+        (Evidence(above=6 << 8, rule=False, guarded=False), "restrict"),
+        (Evidence(above=12 << 8, rule=False, guarded=False), "quarantine"),
         (Evidence(above=1, rule=False, guarded=True), "command"),
-        (Evidence(above=0, rule=True, guarded=False), "command"),
+        (Evidence(above=0, rule=True, guarded=False), "quarantine"),
     ],
 )
-def test_the_ladder_goes_no_higher_than_the_evidence(evidence: Evidence, rung: str) -> None:
-    choice = Ladder().choose(evidence, [HOWL])
-    assert choice.rung == rung
-    assert bool(choice.responses) is (rung == "command")
-    assert Ladder().choose(evidence, []).rung in {"record", "notify"}
+def test_the_ladder_goes_as_high_as_the_evidence_and_no_higher(evidence: Evidence, rung: Rung) -> None:
+    left = [step.rung for step in LADDER if earned(step.rung, evidence)]
+    choice = Ladder().choose(evidence, left, 0.5)
+    assert (choice.rung, choice.propensity, choice.options) == (rung, 1.0, tuple(left))
+    assert refusal(Situation(rung=rung, evidence=evidence)) is None
+    higher = [step.rung for step in LADDER if not earned(step.rung, evidence)]
+    assert all(refusal(Situation(rung=one, evidence=evidence)) for one in higher)
+
+
+def test_what_is_guarded_or_breaks_a_rule_is_always_told() -> None:
+    for evidence in (Evidence(above=1, rule=False, guarded=True), Evidence(above=0, rule=True, guarded=False)):
+        rail = refusal(Situation(rung="record", evidence=evidence))
+        assert rail is not None
+        assert rail.name == "always told"
+    assert refusal(Situation(rung="record", evidence=Evidence(above=1, rule=False, guarded=False))) is None
+
+
+def test_the_ladder_climbs_in_intrusiveness_and_says_of_each_rung_how_it_is_taken_back() -> None:
+    costs = [step.intrusiveness for step in LADDER]
+    assert costs == sorted(costs)
+    assert all(step.does and step.needs and step.taken_back for step in LADDER)
+    assert set(STEPS) == set(get_args(Rung))

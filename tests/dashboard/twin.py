@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from homeward.core.behaviour.traffic import Line, Need
 from homeward.core.effects import Action, Effect, IncidentKind
 from homeward.core.event import Event
-from homeward.core.incident import Incident, Rung
+from homeward.core.decision.ladder import Rung
+from homeward.core.incident import Incident
 from homeward.core.inputs import Change, Feedback, Input
 from homeward.core.lease import Lease, LeaseStatus
 from homeward.core.settings import Device, Response, Settings

@@ -18,6 +18,7 @@ from homeward.config.tables import ConfigError, DeviceSection, ResponseSection, 
 from homeward.core import rules
 from homeward.core.behaviour.evidence import PEOPLE_LIMIT
 from homeward.core.decision.guardrails import Situation, refusal
+from homeward.core.decision.proportion import rung_of
 from homeward.core.event import NAME_LIMIT
 from homeward.core.settings import Device, Person, Response, Settings
 from homeward.core.vocabulary import ONE_SHOT, ROLES, TYPES
@@ -233,8 +234,9 @@ class _Check:
             restore=one.restore,
             responder=one.responder,
         )
-        situation = Situation(response=response, target=devices[one.device], acting=(), opened_last_hour=0)
-        rail = refusal(situation)
+        rail = refusal(
+            Situation(rung=rung_of(response), evidence=None, response=response, target=devices[one.device])
+        )
         if rail is not None:
             what = f"{one.command} on {one.device} is refused: {rail.why}"
             raise self._fault(key, what, _REMEDIES.get(rail.name, "leave this response out"))

@@ -15,6 +15,11 @@ class Action:
 
     ``ends`` is ``None`` for a one-shot act. ``restore`` is the command that takes the action back, or ``None``
     when nothing is to be restored. ``id`` is the lease's id and the idempotency key for responders.
+
+    A command to the network or the broker about a device (`homeward.core.vocabulary.CLAIMS`) is restored by
+    ``release``; for ``restrict``, ``allow`` lists what the device may still do, each as ``PROTOCOL PORT PEER`` or
+    ``PROTOCOL PORT PEER in`` (it is asked), ``PEER`` being a name, an address or ``mud:local-networks``. A message
+    to a person (`homeward.core.vocabulary.MESSAGES`) has the listener's name for ``device`` and ``text``.
     """
 
     id: str
@@ -24,6 +29,8 @@ class Action:
     command: str
     restore: str | None
     ends: datetime | None
+    allow: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

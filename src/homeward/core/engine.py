@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy, deepcopy
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from homeward.core import rules
-from homeward.core.answering import answer
+from homeward.core.answering import Answering
 from homeward.core.arrival import ANNOUNCED
 from homeward.core.behaviour.assessment import Assessment
 from homeward.core.behaviour.explanation import explain
@@ -18,16 +19,18 @@ from homeward.core.behaviour.past import DAY
 from homeward.core.behaviour.profile import HALF_LIFE, Observation, Profile
 from homeward.core.behaviour.reason import reason
 from homeward.core.blindness import DEVICE, note_health
-from homeward.core.decision.policy import Evidence
+from homeward.core.circumstances import Circumstances
+from homeward.core.decision.policy import Evidence, Ladder
 from homeward.core.decision.proportion import Proportion
-from homeward.core.effects import Effect, Record
+from homeward.core.effects import Effect, Notify, Record
 from homeward.core.event import Event, is_name
 from homeward.core.flow import FLOW
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
 from homeward.core.lease import Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
-from homeward.core.network import ALERT, NetworkWatch
+from homeward.core.messages import Messages
+from homeward.core.network import ALERT, NetworkWatch, allowed
 from homeward.core.readiness import Readiness, note_young, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.state import EngineState as EngineState  # what an engine is made of
@@ -89,6 +92,7 @@ class Engine:
         twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
         twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
         twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
+        twin.credit, twin.agreed = twin.credit.fork(), twin.agreed.copy()
         twin.traffic, twin.arrivals, twin.twice = twin.traffic.fork(), twin.arrivals.fork(), twin.twice.fork()
         return Engine(twin)
 
@@ -120,7 +124,7 @@ class Engine:
         elif isinstance(item, Change):
             effects += self._change(item)
         elif isinstance(item, Feedback):
-            effects += answer(item, state, self._profile, self._leases)
+            effects += self._feedback.answer(item)
         elif isinstance(item, Outcome):
             effects += self._leases.outcome(item, moment(at))
         elif isinstance(item, Health):
@@ -273,7 +277,10 @@ class Engine:
 
     def _rule(self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect]) -> None:
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
-        incident = self._telling.rule(broken, device, seen.action, moment(self.state.at), effects)
+        incident = self._telling.rule(
+            broken, device, seen.action, moment(self.state.at), effects,
+            person=seen.person, concerned=seen.origin if broken[0] == "new client" else "",
+        )  # fmt: skip
         effects += self._hold(seen, 0, incident)
 
     def _enter(self, effects: list[Effect]) -> None:
@@ -325,7 +332,7 @@ class Engine:
         habit = assessed.habit
         incident.score = assessed.score
         incident.device, incident.action = seen.device, seen.action
-        incident.habit = HABITS[habit].name
+        incident.habit, incident.person = HABITS[habit].name, seen.person
         incident.bits = assessed.bits[habit] / 256
         state = self.state
         incident.p_value = state.profile.evidence.visits.p_value(assessed.score)
@@ -385,8 +392,16 @@ class Engine:
             if about is None:  # what nobody announced or configured is nobody's eye
                 return []
             self.state.silence.reach(about.name, up=item.up)
-            return note_health(item, now, self._incidents, self._leases, quietly=not guards(about))
-        return note_health(item, now, self._incidents, self._leases)
+            return self._blind(item, now, quietly=not guards(about))
+        return self._blind(item, now)
+
+    def _blind(self, item: Health, now: datetime, *, quietly: bool = False) -> list[Effect]:
+        """Take note of a failure, and tell of it where that interrupts."""
+        effects = note_health(item, now, self._incidents, self._leases, quietly=quietly)
+        for told in [effect for effect in effects if isinstance(effect, Notify)]:
+            evidence = Evidence(above=1, rule=False, guarded=False, kind="blind")
+            effects += self._telling.messages.tell(self.incidents[told.incident], "notify", evidence, now)
+        return effects
 
     # Time
 
@@ -398,6 +413,8 @@ class Engine:
             effects += self._dropped(self._profile.drop_old(self.state.at))
             self._incidents.close_due(due)
             effects += self._leases.run_due(due)
+            effects += self._telling.escalate_due(due)
+            effects += self._feedback.silence(due)
             self._enter(effects)
             self._deadline = self._find_deadline()
 
@@ -407,6 +424,8 @@ class Engine:
             None if entry is None else moment(entry),
             self._leases.next_deadline(),
             self._incidents.next_deadline(),
+            self._telling.next_deadline(),
+            self.state.credit.next_deadline(),
             None if held is None else moment(held),
         )
         return min((one for one in moments if one is not None), default=None)
@@ -419,9 +438,12 @@ class Engine:
         devices, budget = tuple(self._devices.values()), settings.budget * VISITS_SHARE
         self._profile = Profile(self.state.profile, devices, budget, people)
         self._leases = LeaseBook(self.state.leases)
-        proportion = Proportion(settings.responses, self._devices, self._leases)
-        self._telling = Telling(self._incidents, self._leases, proportion)
-        self._network = NetworkWatch(self.state.traffic, self.state.arrivals, self._telling, settings.budget)
+        state, policy, circumstances = self.state, Ladder(), Circumstances(self.state, self._clock)
+        proportion = Proportion(settings, self._devices, self._leases, policy, partial(allowed, state.traffic))
+        messages = Messages(settings.listeners, self._leases, circumstances.quiet_until)
+        self._telling = Telling(self._incidents, self._leases, proportion, messages, state.credit, circumstances)
+        self._feedback = Answering(state, self._profile, self._leases, self._telling, policy, self._devices)
+        self._network = NetworkWatch(state.traffic, state.arrivals, self._telling, settings.budget)
 
     def _record(self, kind: str, subject: str, detail: str) -> Record:
         return Record(at=moment(self.state.at), kind=kind, subject=subject, detail=detail)

@@ -6,14 +6,12 @@ from collections.abc import Collection
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
+from homeward.core.decision.ladder import HEIGHT, Rung
 from homeward.core.effects import IncidentKind, Notify
 from homeward.core.explanation import Explanation, of_blindness
 from homeward.core.inputs import Answer
-
-Rung = Literal["record", "notify", "command"]
-"""The ladder, from the least intrusive: an entry on the page, an alarm, an alarm with an act."""
 
 INCIDENT_LIMIT: Final = 256
 GUARDED_LIMIT: Final = 64
@@ -29,7 +27,10 @@ class Incident:
     ``action``, ``habit``, ``bits``, ``p_value`` and ``reason`` describe its strangest event; for blindness
     ``device`` is the subject that failed. ``events`` counts the unusual events that joined, ``alarms`` the
     interruptions it caused, ``guarded`` names the guarded devices in it (the first of them interrupts), and
-    ``leases`` the actions it led to. ``score`` (Q8 bits) is the strangest event's, and so is ``explanation``.
+    ``leases`` the actions it led to, messages among them. ``score`` (Q8 bits) is the strangest event's, and so are
+    ``explanation`` and ``person``, who acted (nothing where unknown). ``concerned`` is whom an answer is about where
+    that is not the device: a client of the broker. ``spared`` says that the policy chose to interrupt nobody, and
+    ``escalates`` when a second listener is told if nobody answers.
     """
 
     id: str
@@ -52,6 +53,15 @@ class Incident:
     answered_by: str = ""
     guarded: list[str] = field(default_factory=list)
     leases: list[str] = field(default_factory=list)
+    person: str = ""
+    concerned: str = ""
+    spared: bool = False
+    escalates: datetime | None = None
+
+    def climb(self, rung: Rung) -> None:
+        """It reached this rung; it never goes down again."""
+        if HEIGHT[rung] > HEIGHT[self.rung]:
+            self.rung = rung
 
     def explained(self) -> Explanation:
         """Why it was told, at length. Blindness is explained as it stands now: its reason tells how it went on."""
@@ -118,13 +128,12 @@ class IncidentBook:
         fresh = bool(guarded) and (
             not incident.guarded if incident.answer is None else guarded not in incident.guarded
         )
-        return fresh or incident.alarms == 0
+        return fresh or (incident.alarms == 0 and not incident.spared)
 
     def alarm(self, incident: Incident, device: str, now: datetime) -> Notify:
         """Interrupt the owner."""
         incident.alarms += 1
-        if incident.rung == "record":
-            incident.rung = "notify"
+        incident.climb("notify")
         return Notify(
             at=now,
             incident=incident.id,

@@ -18,13 +18,17 @@ Command = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """An owner's answer to an incident: ``yes`` is "that was me", ``no`` is "not me"."""
+    """An owner's answer to an incident: ``yes`` is "that was me", ``no`` is "not me".
+
+    ``too_much`` says that what the guard did about it was more than they wanted.
+    """
 
     at: datetime
     incident: str
     answer: Answer
     person: str = "household"
     channel: str = "page"
+    too_much: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

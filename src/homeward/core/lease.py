@@ -11,7 +11,7 @@ from homeward.core.effects import Action, Apply, Effect, Record, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Outcome
 from homeward.core.settings import Response
-from homeward.core.vocabulary import obeys
+from homeward.core.vocabulary import CLAIMS, MESSAGES, obeys
 
 LeaseStatus = Literal["applying", "active", "reverting", "ended"]
 
@@ -72,8 +72,10 @@ class LeaseBook:
         """Watch the devices that responses act upon, and those that an open lease still holds."""
         state = self.state
         words: dict[str, tuple[str, ...]] = {}
-        acts: list[Action | Response] = [*(lease.action for lease in self.open()), *responses]
+        acts: list[Action | Response] = [*(lease.action for lease in self.acting()), *responses]
         for act in acts:
+            if act.command in CLAIMS:  # the device itself is told nothing
+                continue
             words[act.device] = (*words.get(act.device, ()), act.command, act.restore or act.command)
         state.words = {device: tuple(dict.fromkeys(said)) for device, said in words.items()}
         state.targets = {device: told for device, told in state.targets.items() if device in words}
@@ -82,6 +84,10 @@ class LeaseBook:
     def open(self) -> tuple[Lease, ...]:
         """The leases that are not ended, oldest first."""
         return tuple(lease for lease in self.state.leases.values() if lease.status != "ended")
+
+    def acting(self) -> tuple[Lease, ...]:
+        """The open leases on devices, oldest first: not the messages that are on their way."""
+        return tuple(lease for lease in self.open() if lease.action.command not in MESSAGES)
 
     def incidents(self) -> set[str]:
         """The incidents that an open lease belongs to."""
@@ -105,15 +111,17 @@ class LeaseBook:
         echo = obeys(action, wanted) and now <= until and event.actor in {None, "homeward"}
         if echo:
             del state.expected[device]
-        for lease in self.open():
-            if lease.action.device == device:
+        for lease in self.acting():
+            if lease.action.device == device and lease.action.command not in CLAIMS:
                 lease.changed = not echo and not obeys(action, lease.action.command)
         return echo
 
-    def take(self, response: Response, incident: str, number: int, now: datetime) -> tuple[Lease, Effect]:
+    def take(
+        self, response: Response, incident: str, number: int, now: datetime, allow: tuple[str, ...] = ()
+    ) -> tuple[Lease, Effect]:
         """Open a lease. What was already so before needs no way back."""
         state = self.state
-        earlier = state.targets.get(response.device, ("", ""))[0]
+        earlier = "" if response.command in CLAIMS else state.targets.get(response.device, ("", ""))[0]
         action = Action(
             id=f"{incident}-{number}",
             incident=incident,
@@ -123,22 +131,40 @@ class LeaseBook:
             restore=None if obeys(earlier, response.command) else response.restore,
             # In whole milliseconds, as the guard's clock counts: a deadline between two of them could not be met.
             ends=None if response.minutes is None else now + timedelta(milliseconds=round(response.minutes * 60_000)),
+            allow=allow,
         )
-        lease = state.leases[action.id] = Lease(action=action, opened=now)
         state.opened.append(now)
-        if len(state.leases) > LEASE_LIMIT:
-            ended = [name for name, one in state.leases.items() if one.status == "ended"]
-            for name in ended[: len(state.leases) - LEASE_LIMIT]:
-                del state.leases[name]
+        lease = self._open(action, now)
         return lease, self._apply(lease, now)
 
+    def send(self, message: Action, now: datetime, not_before: datetime | None = None) -> list[Effect]:
+        """Send a message, at once or when quiet hours are over; it is tried again until its channel has taken it."""
+        lease = self._open(message, now)
+        if not_before is not None and not_before > now:
+            lease.next_attempt = not_before
+            return []
+        return [self._apply(lease, now)]
+
+    def _open(self, action: Action, now: datetime) -> Lease:
+        leases = self.state.leases
+        lease = leases[action.id] = Lease(action=action, opened=now)
+        if len(leases) > LEASE_LIMIT:
+            ended = [name for name, one in leases.items() if one.status == "ended"]
+            for name in ended[: len(leases) - LEASE_LIMIT]:
+                del leases[name]
+        return lease
+
     def take_back(self, lease: Lease, now: datetime, why: str) -> list[Effect]:
-        """Withdraw a claim before its time; nothing when that is already under way."""
-        return [self._revert(lease, now, why)] if lease.status in {"applying", "active"} else []
+        """Withdraw a claim before its time, drop a message that waits; nothing when that is already under way."""
+        if lease.status not in {"applying", "active"}:
+            return []
+        if lease.action.command in MESSAGES:
+            return self._end(lease, now, why)
+        return [self._revert(lease, now, why)]
 
     def take_back_all(self, target: str | None, now: datetime, why: str) -> list[Effect] | None:
         """Withdraw the claim of this id, or every one where none is named; ``None`` if there is no such open one."""
-        chosen = [lease for lease in self.open() if target in {None, lease.action.id}]
+        chosen = [lease for lease in self.acting() if target in {None, lease.action.id}]
         if target is not None and not chosen:
             return None
         return [effect for lease in chosen for effect in self.take_back(lease, now, why)]
@@ -194,7 +220,8 @@ class LeaseBook:
     def _apply(self, lease: Lease, now: datetime) -> Effect:
         lease.attempts += 1
         lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))
-        self.state.expected[lease.action.device] = (lease.action.command, now + ECHO)
+        if lease.action.command not in CLAIMS | MESSAGES:
+            self.state.expected[lease.action.device] = (lease.action.command, now + ECHO)
         return Apply(at=now, action=lease.action)
 
     def _revert(self, lease: Lease, now: datetime, why: str) -> Effect:
@@ -204,7 +231,7 @@ class LeaseBook:
         if lease.changed and lease.action.restore is not None:
             lease.action = replace(lease.action, restore=None)
             lease.outcome += "; left as it is, because somebody changed it since"
-        if lease.action.restore is not None:
+        if lease.action.restore is not None and lease.action.command not in CLAIMS:
             self.state.expected[lease.action.device] = (lease.action.restore, now + ECHO)
         lease.attempts += 1
         lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))

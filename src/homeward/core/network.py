@@ -22,6 +22,9 @@ from homeward.core.telling import Telling, guards, words_of
 NETWORK_SHARE: Final = 0.15
 """The budget's share for devices that do on the network what they never did."""
 
+NEEDED_DAYS: Final = 2
+"""What a device did on so many days it needs: one day may be an accident or a break-in. So it is in MUD files."""
+
 ALERT: Final = "alert"
 """The action of an event by which an intrusion detection system says what it saw (attributes ``signature``,
 ``category``, ``severity`` from 1, the worst)."""
@@ -75,8 +78,10 @@ class NetworkWatch:
         traffic.hold(device.name, flow, reading.seen, incident.id)
         if news:
             above = max(1, reading.evidence - traffic.threshold)
-            evidence = Evidence(above=above, rule=False, guarded=guards(device))
-            effects += self._telling.interrupt(incident, device.name, evidence, words_of(device), now)
+            refused = device.name in self._arrivals.refused
+            evidence = Evidence(above=above, rule=refused, guarded=guards(device))
+            called = words_of(device) | ({"rule:refused device"} if refused else set())
+            effects += self._telling.interrupt(incident, device.name, evidence, called, now)
 
     def _describe(self, incident: Incident, device: Device, flow: Flow, reading: Reading) -> None:
         """The strangest flow is what the incident is about."""
@@ -149,3 +154,15 @@ class NetworkWatch:
             return ""
         way = "is asked by" if flow.inbound else "talks to"
         return f"It {way} {flow.peer} ({flow.protocol}/{flow.port})"
+
+
+def allowed(traffic: Traffic, device: str) -> tuple[str, ...]:
+    """What a device may still do when it is restricted, as `homeward.core.effects.Action.allow` has it.
+
+    That is what it was learned to need on two days at least, the most frequent first; nothing where that is unknown.
+    """
+    lines = []
+    for (peer, port, protocol, inbound), need in traffic.needs(device):
+        if need.days >= NEEDED_DAYS:
+            lines.append(f"{protocol} {port} {peer}{' in' if inbound else ''}")
+    return tuple(lines)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
+
+CONCERNED: Final = "*"
+"""As the device of a response: the one that the incident is about."""
+
+PolicyName = Literal["ladder", "trial", "learned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +26,13 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A command the guard may give when an incident reaches the rung *command*.
+    """A command the guard may give when an incident reaches its rung (`homeward.core.decision.proportion.rung_of`).
 
-    ``when`` lists what calls for it: device names, device types (``lock``), roles (``entrance``) or rule names
-    (``rule:flood``). ``minutes`` is the length of the lease; ``None`` marks a one-shot act (``lock``), which
-    ends by itself. ``restore`` is the command that takes it back (``off`` for ``on``); ``None`` where nothing
-    has to be, or may be, restored. ``responder`` is ``dry_run`` until the owner turns the device on.
+    ``device`` is a device's name, or ``*`` for the one that the incident is about. ``when`` lists what calls for it:
+    device names, device types (``lock``), roles (``entrance``) or rule names (``rule:flood``). ``minutes`` is the
+    length of the lease; ``None`` marks a one-shot act (``lock``), which ends by itself. ``restore`` is the command
+    that takes it back (``off`` for ``on``); ``None`` where nothing has to be, or may be, restored. ``responder`` is
+    ``dry_run`` until the owner turns the device on.
     """
 
     name: str
@@ -39,15 +46,37 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody with a budget of their own: ``name`` as sources name them (``person:anna``), alarms per week."""
+    """Somebody with a budget of their own: ``name`` as sources name them (``person:anna``), alarms per week.
+
+    ``verifies`` is whether they have a one-time password, so that they can be asked to step up.
+    """
 
     name: str
     budget: float
+    verifies: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who is told through which channel (the name of a responder).
+
+    ``name`` is ``household`` or a person's. ``quiet`` are minutes of the local day, from and until, in which only
+    what cannot wait is told. ``second`` listeners are told when nobody else answers.
+    """
+
+    name: str
+    channel: str
+    quiet: tuple[int, int] | None = None
+    second: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the engine needs to know about a place. ``budget`` is alarms per week; ``timezone`` is IANA."""
+    """Everything the engine needs to know about a place. ``budget`` is alarms per week; ``timezone`` is IANA.
+
+    ``policy`` chooses among the rungs that guardrails leave: the fixed ladder, the ladder that tries something else
+    now and then so that policies can be compared, or what was learned from answers. ``seed`` makes its chance.
+    """
 
     place: str = "home"
     timezone: str = "UTC"
@@ -55,4 +84,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     responses: tuple[Response, ...] = ()
     people: tuple[Person, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    policy: PolicyName = "ladder"
+    seed: int = 0
     happened_delay_minutes: float = 10.0

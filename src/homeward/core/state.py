@@ -10,6 +10,7 @@ from homeward.core.behaviour.explanation import Gathering
 from homeward.core.behaviour.profile import ProfileState
 from homeward.core.behaviour.silence import Silence
 from homeward.core.behaviour.traffic import Traffic
+from homeward.core.decision.credit import Credit
 from homeward.core.incident import IncidentState
 from homeward.core.lease import LeaseState
 from homeward.core.settings import Settings
@@ -34,4 +35,7 @@ class EngineState:
     rules: rules.RulesState = field(default_factory=rules.RulesState)
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
+    credit: Credit = field(default_factory=Credit)
+    agreed: list[int] = field(default_factory=list)
+    """When (ms) somebody said "that was me" within the last hour."""
     counters: dict[str, int] = field(default_factory=dict)

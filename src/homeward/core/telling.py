@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 
 from homeward.core import explanation
 from homeward.core.behaviour.reason import silent_reason
 from homeward.core.behaviour.silence import Quiet
+from homeward.core.decision.credit import Credit
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
 from homeward.core.effects import Effect, IncidentKind
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.lease import LeaseBook
 from homeward.core.local_time import milliseconds
+from homeward.core.messages import Messages
 from homeward.core.settings import Device
 from homeward.core.vocabulary import is_guarded
 
@@ -21,10 +24,21 @@ from homeward.core.vocabulary import is_guarded
 class Telling:
     """What every kind of watch shares once it has something to say."""
 
-    def __init__(self, incidents: IncidentBook, leases: LeaseBook, proportion: Proportion) -> None:
+    def __init__(
+        self,
+        incidents: IncidentBook,
+        leases: LeaseBook,
+        proportion: Proportion,
+        messages: Messages,
+        credit: Credit,
+        circumstances: Callable[[datetime], tuple[bool, bool]],
+    ) -> None:
         self.incidents = incidents
         self._leases = leases
         self._proportion = proportion
+        self.messages = messages
+        self._credit = credit
+        self._circumstances = circumstances
 
     def open(self, kind: IncidentKind, now: datetime, device: str, action: str = "") -> Incident:
         """A new incident."""
@@ -35,19 +49,58 @@ class Telling:
     def interrupt(
         self, incident: Incident, device: str, evidence: Evidence, called: Collection[str], now: datetime
     ) -> list[Effect]:
-        """Alarm the owner, and open the leases that the evidence earns. ``called`` are words of responses."""
+        """Decide in proportion: alarm the owner, or spare them, and open the leases that the evidence earns.
+
+        ``called`` are words of responses.
+        """
+        away, night = self._circumstances(now)
+        evidence = replace(evidence, kind=incident.kind, away=away, night=night)
+        decision = self._proportion.decide(incident, evidence, called, now)
+        self._credit.chosen(incident.id, evidence, decision.choice, now)
+        if decision.choice.rung == "record":
+            incident.spared = True
+            return self._proportion.carry_out(incident, decision, now)
         alarm = self.incidents.alarm(incident, device, now)
-        return [alarm, *self._proportion.answer(incident, evidence, called, now)]
+        done = self._proportion.carry_out(incident, decision, now)
+        return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now)]
+
+    def confirmed(self, incident: Incident, device: Device, now: datetime) -> list[Effect]:
+        """The owner said "not me" while it goes on: that is evidence, and earns what a broken rule earns."""
+        evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
+        called = {*words_of(device), *([f"rule:{incident.habit}"] if incident.kind in {"rule", "new"} else [])}
+        decision = self._proportion.decide(incident, evidence, called, now)
+        kept = (self._leases.state.leases.get(name) for name in incident.leases)
+        done = {(lease.action.device, lease.action.command) for lease in kept if lease is not None}
+        more = tuple(one for one in decision.responses if (one.device, one.command) not in done)
+        return self._proportion.carry_out(incident, replace(decision, responses=more), now) if more else []
+
+    def escalate_due(self, at: datetime) -> list[Effect]:
+        """Tell somebody else of what nobody answered."""
+        due = [one for one in self.incidents.state.incidents.values() if one.escalates and one.escalates <= at]
+        return [effect for incident in due for effect in self.messages.escalate(incident, at)]
+
+    def next_deadline(self) -> datetime | None:
+        """When somebody else is told next."""
+        return min((one.escalates for one in self.incidents.state.incidents.values() if one.escalates), default=None)
 
     def rule(
-        self, broken: tuple[str, str], device: Device, action: str, now: datetime, effects: list[Effect]
+        self,
+        broken: tuple[str, str],
+        device: Device,
+        action: str,
+        now: datetime,
+        effects: list[Effect],
+        *,
+        person: str = "",
+        concerned: str = "",
     ) -> Incident:
-        """A built-in rule is broken (its name, and why in words)."""
+        """A rule is broken (its name, and why in words). ``concerned`` is whom an act is about, if not the device."""
         name, why = broken
         incident = self.incidents.find_open("rule", name, device.name)
         if incident is None:
             incident = self.open("rule", now, device.name, action)
             incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
+            incident.person, incident.concerned = person, concerned
         if self.incidents.join(incident, now):
             evidence = Evidence(above=0, rule=True, guarded=guards(device))
             effects += self.interrupt(incident, device.name, evidence, {*words_of(device), f"rule:{name}"}, now)

@@ -241,11 +241,24 @@ GUARDED_TYPES: Final = frozenset(
 LIFE_SAFETY_TYPES: Final = frozenset({"medical", "smoke", "carbon_monoxide", "gas"})
 """Types that no response may ever act upon."""
 
+WAY_IN_TYPES: Final = frozenset(
+    {"lock", "alarm", "garage_door", "phone", "wearable", "person", "residents", "router", "hub", "network", "broker"}
+)
+"""What people come in by, or reach their home and their guard through; the guard must not shut them out."""
+
 ONE_SHOT: Final = frozenset({"lock", "arm"})
 """Commands that end by themselves: the state they reach is the safer one and is never taken back."""
 
 REFUSED: Final = frozenset({"toggle", "unlock", "unlocked", "open", "opened", "disarm", "disarmed"})
 """Commands that no response may give: toggles cannot be taken back, and the guard never opens a way in."""
+
+CLAIMS: Final = frozenset({"restrict", "quarantine"})
+"""Commands to the network or the broker about a device; ``release`` takes each back."""
+
+RELEASE: Final = "release"
+
+MESSAGES: Final = frozenset({"notify", "ask", "escalate"})
+"""Commands to a channel: tell, ask, tell another person as well."""
 
 DIAGNOSTIC: Final = frozenset(
     {"battery", "battery_low", "comm_failure", "device_temperature", "last_seen", "linkquality", "lqi", "rssi",

@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 from homeward import __version__
 from homeward.core.effects import Effect, IncidentKind
 from homeward.core.event import Event
-from homeward.core.incident import Incident, Rung
+from homeward.core.decision.ladder import Rung
+from homeward.core.incident import Incident
 from homeward.core.inputs import Answer, Input
 from homeward.core.lease import Lease, LeaseStatus
 from homeward.core.settings import Settings

@@ -14,7 +14,10 @@ _ACTS = {
     "quarantine": "put in quarantine",
 }
 
-_RUNGS = {"record": "noted", "notify": "alarm", "command": "alarm and act"}
+_RUNGS = {
+    "record": "noted", "notify": "alarm", "ask": "alarm", "step_up": "password wanted", "undo": "alarm and put back",
+    "command": "alarm and act", "restrict": "restricted", "quarantine": "cut off", "escalate": "told others too",
+}  # fmt: skip
 
 _KINDS = {"rule": "rule", "silent": "silence", "blind": "blind", "network": "network", "new": "new here"}
 

@@ -16,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
+from homeward.core.decision.ladder import ACTS
 from homeward.core.incident import Incident
 from homeward.core.local_time import milliseconds
 from homeward.core.rules import ARMED
@@ -229,7 +230,7 @@ def _severity(incident: Incident) -> _Word:
     """How much it asks of the owner: nothing, a look, soon, now."""
     if incident.rung == "record":
         return _INFORMATIONAL
-    if incident.rung == "command" or incident.guarded or incident.habit == ARMED:
+    if incident.rung in ACTS or incident.rung == "escalate" or incident.guarded or incident.habit == ARMED:
         return _HIGH
     return _LOW if incident.kind in ("silent", "new") else _MEDIUM
 

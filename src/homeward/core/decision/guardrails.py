@@ -6,9 +6,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from homeward.core.decision.ladder import Rung
+from homeward.core.decision.policy import Evidence, earned
 from homeward.core.lease import Lease
 from homeward.core.settings import Device, Response
-from homeward.core.vocabulary import LIFE_SAFETY_TYPES, ONE_SHOT, REFUSED
+from homeward.core.vocabulary import (
+    CLAIMS,
+    LIFE_SAFETY_TYPES,
+    ONE_SHOT,
+    REFUSED,
+    RELEASE,
+    WAY_IN_TYPES,
+)
 
 ACTING_LIMIT: Final = 3
 """Leases that may act at once."""
@@ -21,12 +30,20 @@ LONGEST_MINUTES: Final = 24 * 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What a guardrail looks at. ``opened_last_hour`` counts leases; ``acting`` are the ones still open."""
+    """What a guardrail looks at: a rung, and for one on which something is done the response and its target.
 
-    response: Response
-    target: Device
-    acting: tuple[Lease, ...]
-    opened_last_hour: int
+    ``evidence`` is ``None`` where only the configuration is read. ``after`` is what the target did that was odd
+    (nothing where it was another device's). ``acting`` are the leases on devices that are still open,
+    ``opened_last_hour`` counts those of the hour.
+    """
+
+    rung: Rung
+    evidence: Evidence | None
+    response: Response | None = None
+    target: Device = Device(name="")  # noqa: RUF009 (frozen)
+    after: str = ""
+    acting: tuple[Lease, ...] = ()
+    opened_last_hour: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +55,108 @@ class Guardrail:
     allows: Callable[[Situation], bool]
 
 
+def _act(allows: Callable[[Situation, Response], bool]) -> Callable[[Situation], bool]:
+    """A guardrail of what is done to devices. Telling and asking passes it."""
+    return lambda s: s.response is None or allows(s, s.response)
+
+
 def _plain(word: str) -> str:
     """A command as it may be meant: neither case nor blanks make another word of it."""
     return word.strip().casefold()
 
 
+def _claims(response: Response) -> bool:
+    return response.command in CLAIMS
+
+
+def _is_way_in(device: Device) -> bool:
+    return device.type in WAY_IN_TYPES or device.role == "entrance"
+
+
+def _only_locks(s: Situation, response: Response) -> bool:
+    """What people come in by may be locked or armed, and nothing else; a phone or a hub nothing at all."""
+    if not _is_way_in(s.target):
+        return True
+    return response.restore is None and response.command == ("arm" if s.target.type == "alarm" else "lock")
+
+
+def _has_a_way_back(s: Situation, response: Response) -> bool:
+    if response.minutes is not None:
+        return response.restore is not None and (not _claims(response) or response.restore == RELEASE)
+    if response.restore is not None:
+        return False
+    return response.command in ONE_SHOT or _switches_back(s, response)
+
+
+def _switches_back(s: Situation, response: Response) -> bool:
+    """Off, as an answer to the same device's odd *on*: it was off before."""
+    return response.command == "off" and response.when == (response.device,) and s.after in {"", "on"}
+
+
 GUARDRAILS: Final = (
     Guardrail(
         "life safety",
-        "life-safety and medical devices are never acted upon",
-        lambda s: s.target.type not in LIFE_SAFETY_TYPES,
+        "life-safety and medical devices are never acted upon, and never cut off",
+        _act(lambda s, _: s.target.type not in LIFE_SAFETY_TYPES),
     ),
     Guardrail(
         "never a way in",
         "the guard never unlocks, opens or disarms, and never toggles",
-        lambda s: not any(_plain(word) in REFUSED for word in (s.response.command, s.response.restore or "")),
+        _act(lambda _, r: not any(_plain(word) in REFUSED for word in (r.command, r.restore or ""))),
     ),
     Guardrail(
         "the owner's way in",
-        "a door or lock may only be locked, an alarm panel only armed, and stays so",
-        lambda s: (
-            (s.response.command == ("arm" if s.target.type == "alarm" else "lock") and s.response.restore is None)
-            or (s.target.type not in {"lock", "alarm", "garage_door"} and s.target.role != "entrance")
-        ),
+        "a door or lock may only be locked, an alarm panel only armed, and stays so; phones and hubs are let be",
+        _act(_only_locks),
     ),
     Guardrail(
         "reversible",
         "an act needs an end and a way back, or must be one that ends by itself",
-        lambda s: (
-            (s.response.minutes is None and s.response.command in ONE_SHOT and s.response.restore is None)
-            or (s.response.minutes is not None and s.response.restore is not None)
-        ),
+        _act(_has_a_way_back),
     ),
     Guardrail(
         "bounded",
         "a lease lasts more than nothing and at most a day",
-        lambda s: s.response.minutes is None or 0 < s.response.minutes <= LONGEST_MINUTES,
+        _act(lambda _, r: r.minutes is None or 0 < r.minutes <= LONGEST_MINUTES),
+    ),
+    Guardrail(
+        "earned",
+        "a rung must be earned by evidence",
+        lambda s: s.evidence is None or earned(s.rung, s.evidence),
+    ),
+    Guardrail(
+        "always told",
+        "what concerns a guarded device or breaks a rule is always told",
+        lambda s: s.rung != "record" or s.evidence is None or not _must_be_told(s.evidence),
     ),
     Guardrail(
         "one claim on a device",
-        "this device is already held by an earlier act",
-        lambda s: all(lease.action.device != s.response.device for lease in s.acting),
+        "this device is already held by an earlier act of the kind",
+        _act(
+            lambda s, r: all(
+                one.action.device != r.device or (one.action.command in CLAIMS) != _claims(r)
+                or (_claims(r) and one.action.command != r.command)
+                for one in s.acting
+            )
+        ),
     ),
     Guardrail(
         "few at once",
         f"at most {ACTING_LIMIT} acts at once",
-        lambda s: len(s.acting) < ACTING_LIMIT,
+        _act(lambda s, _: len(s.acting) < ACTING_LIMIT),
     ),
     Guardrail(
         "few an hour",
         f"at most {HOURLY_LIMIT} acts an hour",
-        lambda s: s.opened_last_hour < HOURLY_LIMIT,
+        _act(lambda s, _: s.opened_last_hour < HOURLY_LIMIT),
     ),
-)
+)  # fmt: skip
+
+
+def _must_be_told(evidence: Evidence) -> bool:
+    return evidence.rule or (evidence.guarded and evidence.above > 0)
 
 
 def refusal(situation: Situation, guardrails: Iterable[Guardrail] = GUARDRAILS) -> Guardrail | None:
-    """The first guardrail that forbids the response, or ``None`` when it may be done."""
+    """The first guardrail that forbids it, or ``None`` when it may be done."""
     return next((rail for rail in guardrails if not rail.allows(situation)), None)

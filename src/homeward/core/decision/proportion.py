@@ -2,59 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from homeward.core.decision.guardrails import Guardrail, Situation, refusal
-from homeward.core.decision.policy import Evidence, Ladder
+from homeward.core.decision.ladder import ACTS, HEIGHT, LADDER, Rung
+from homeward.core.decision.policy import Choice, Evidence, Policy
 from homeward.core.effects import Effect, Record
 from homeward.core.incident import Incident
 from homeward.core.lease import LeaseBook
-from homeward.core.settings import Device, Response
+from homeward.core.settings import CONCERNED, Device, Response, Settings
+from homeward.core.vocabulary import ONE_SHOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What was chosen for an incident, and the responses that come with it."""
+
+    evidence: Evidence
+    choice: Choice
+    responses: tuple[Response, ...]
+    refused: tuple[Record, ...]
+
+
+def rung_of(response: Response) -> Rung:
+    """The rung on which a response is taken."""
+    if response.command == "restrict":
+        return "restrict"
+    if response.command == "quarantine":
+        return "quarantine"
+    back = response.command in ONE_SHOT or (response.command == "off" and response.minutes is None)
+    return "undo" if back else "command"
 
 
 class Proportion:
-    """Decides what an alarm leads to, over the place's responses, devices and leases."""
+    """Decides what an alarm leads to, over the place's settings, devices and leases.
 
-    def __init__(self, responses: Collection[Response], devices: Mapping[str, Device], leases: LeaseBook) -> None:
-        self._responses = responses
+    ``allowed`` tells what a device may still do when it is restricted (`homeward.core.effects.Action.allow`).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        devices: Mapping[str, Device],
+        leases: LeaseBook,
+        policy: Policy,
+        allowed: Callable[[str], tuple[str, ...]],
+    ) -> None:
+        self._settings = settings
         self._devices = devices
         self._leases = leases
-        self._policy = Ladder()
+        self._policy = policy
+        self._allowed = allowed
 
-    def answer(self, incident: Incident, evidence: Evidence, called: Collection[str], now: datetime) -> list[Effect]:
-        """Choose and open leases; ``called`` are the words (device, type, role, rule) that responses listen to."""
-        effects: list[Effect] = []
-        options = []
-        for response in self._responses:
-            if not set(response.when).isdisjoint(called):
-                rail = self._refusal(response, now)
-                if rail is None:
-                    options.append(response)
-                else:
-                    effects.append(_refused(incident, response, rail, now))
-        choice = self._policy.choose(evidence, options)
-        detail = f"{choice.rung}, propensity {choice.propensity}"
-        effects.append(Record(at=now, kind="choice", subject=incident.id, detail=detail))
-        for response in choice.responses:
-            rail = self._refusal(response, now)  # asked again: the one before may have taken the last place
+    def decide(self, incident: Incident, evidence: Evidence, called: Collection[str], now: datetime) -> Decision:
+        """Choose a rung; ``called`` are the words (device, type, role, rule) that responses listen to."""
+        refused: list[Record] = []
+        responses: list[Response] = []
+        for response in self._called(incident, called):
+            rail = self._refusal(response, evidence, incident, now)
+            if rail is None:
+                responses.append(response)
+            elif rail.name != "earned":
+                refused.append(_refused(incident, response, rail, now))
+        left = {rung_of(response) for response in responses}
+        options = tuple(step.rung for step in LADDER if self._is_left(step.rung, left, incident, evidence))
+        choice = self._policy.choose(evidence, options, self._draw(incident))
+        taken = [one for one in responses if HEIGHT[rung_of(one)] <= HEIGHT[choice.rung]]
+        cut_off = {one.device for one in taken if one.command == "quarantine"}
+        taken = [one for one in taken if not (one.command == "restrict" and one.device in cut_off)]
+        return Decision(evidence=evidence, choice=choice, responses=tuple(taken), refused=tuple(refused))
+
+    def carry_out(self, incident: Incident, decision: Decision, now: datetime) -> list[Effect]:
+        """Put the choice on record, and open its leases."""
+        detail = f"{decision.choice.rung}, propensity {decision.choice.propensity}"
+        effects: list[Effect] = [*decision.refused, Record(at=now, kind="choice", subject=incident.id, detail=detail)]
+        for response in decision.responses:
+            rail = self._refusal(response, decision.evidence, incident, now)  # again: the last place may be taken
             if rail is not None:
                 effects.append(_refused(incident, response, rail, now))
                 continue
-            incident.rung = "command"
-            lease, effect = self._leases.take(response, incident.id, len(incident.leases) + 1, now)
+            incident.climb(rung_of(response))
+            allow = self._allowed(response.device) if response.command == "restrict" else ()
+            lease, effect = self._leases.take(response, incident.id, len(incident.leases) + 1, now, allow)
             incident.leases.append(lease.action.id)
             effects.append(effect)
+        if decision.choice.rung not in ACTS:
+            incident.climb(decision.choice.rung)
         return effects
 
-    def _refusal(self, response: Response, now: datetime) -> Guardrail | None:
+    def may_step_up(self, person: str) -> bool:
+        """Whether a person has a one-time password."""
+        return any(one.name == person and one.verifies for one in self._settings.people)
+
+    def _called(self, incident: Incident, called: Collection[str]) -> list[Response]:
+        """The responses that listen to these words, each with the device that it is about."""
+        concerned = incident.concerned or incident.device
+        return [
+            replace(response, device=concerned) if response.device == CONCERNED else response
+            for response in self._settings.responses
+            if not set(response.when).isdisjoint(called)
+        ]
+
+    def _is_left(self, rung: Rung, acts: Collection[Rung], incident: Incident, evidence: Evidence) -> bool:
+        """Whether a rung can be chosen: there is what it needs, and no guardrail forbids it."""
+        if rung in ACTS:
+            return rung in acts
+        if rung == "step_up" and not self.may_step_up(incident.person):
+            return False
+        if rung == "escalate" and not any(one.second for one in self._settings.listeners):
+            return False
+        return refusal(Situation(rung=rung, evidence=evidence)) is None
+
+    def _refusal(self, response: Response, evidence: Evidence, incident: Incident, now: datetime) -> Guardrail | None:
         situation = Situation(
+            rung=rung_of(response),
+            evidence=evidence,
             response=response,
             target=self._devices.get(response.device) or Device(name=response.device),
-            acting=self._leases.open(),
+            after=incident.action if response.device == incident.device else "",
+            acting=self._leases.acting(),
             opened_last_hour=self._leases.opened_last_hour(now),
         )
         return refusal(situation)
+
+    def _draw(self, incident: Incident) -> float:
+        """Chance for this choice: the same whenever the journal is folded again, and nobody's guess from outside."""
+        said = f"{self._settings.seed} {incident.id} {incident.events}".encode()
+        return int.from_bytes(hashlib.sha256(said).digest()[:7]) / _DRAWS
+
+
+_DRAWS: Final = 1 << 56
 
 
 def _refused(incident: Incident, response: Response, rail: Guardrail, now: datetime) -> Record:

@@ -1,0 +1,34 @@
+"""What it is like right now: whether anybody is home, whether it is night, whose quiet hours it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from homeward.core.local_time import LocalClock, milliseconds
+from homeward.core.settings import Listener
+from homeward.core.state import EngineState
+
+HOUR_MS: Final = 3_600_000
+EVENING, MORNING = 23, 6
+"""It is night from 23 to 6 o'clock: a context of choices, of no habit."""
+
+
+class Circumstances:
+    """Asked at a moment of the guard's clock."""
+
+    def __init__(self, state: EngineState, clock: LocalClock) -> None:
+        self._state = state
+        self._clock = clock
+
+    def __call__(self, now: datetime) -> tuple[bool, bool]:
+        """Whether nobody is home, as far as is known, and whether it is night."""
+        hour = self._local(now) // HOUR_MS % 24
+        return self._state.profile.presence.residents not in {"", "home"}, hour >= EVENING or hour < MORNING
+
+    def quiet_until(self, listener: Listener, now: datetime) -> datetime | None:
+        """When a listener's quiet hours end, if it is one now."""
+        return None
+
+    def _local(self, now: datetime) -> int:
+        return self._clock.local(milliseconds(now) + self._state.offset)
