@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import Final, Literal
 
 from homeward.bench.response.incidents import AWAY, Incident
-from homeward.core.decision.ladder import ACTS, STEPS, Rung
+from homeward.core.decision.ladder import ACTS, HEIGHT, STEPS, Rung
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.reward import DAMAGE, Verdict
 
@@ -23,7 +23,9 @@ HOLDS: Final[Mapping[Rung, float]] = {
     "quarantine": 0.95,  # nothing more gets out; what got out before stays out
     "escalate": 0.0,
 }  # fmt: skip
-"""How many attacks a rung stops by itself, before anybody has read anything."""
+"""How many attacks a rung stops by itself, before anybody has read anything. A rung comes with what is below it (the
+door is locked again, and the siren sounds); together they stop what the strongest of them stops, for it is the same
+attacker whom neither stops. So the ladder has it too: a siren adds nothing to a door that is locked again."""
 
 LIFTED: Final[frozenset[Rung]] = frozenset({"step_up", "command", "restrict", "quarantine"})
 """What ends when somebody says "that was me". What was undone stays undone: a door is not unlocked again."""
@@ -80,9 +82,9 @@ class Owner:
         """Whether the rung stops the attack; ``tired`` is how much of late was minded, from 0 to 1."""
         reacts = incident.chance.hears < self.attention(rung, incident.evidence, tired)
         presses_yes = reacts and self._pressed(incident) == "yes"
-        if incident.chance.stops < HOLDS[rung] and not (presses_yes and rung in LIFTED):
-            return True
-        return reacts and not presses_yes
+        taken = [one for one in incident.options if HEIGHT[one] <= HEIGHT[rung]]
+        holds = max(HOLDS[one] for one in taken if not (presses_yes and one in LIFTED))
+        return incident.chance.stops < holds or (reacts and not presses_yes)
 
     def attention(self, rung: Rung, evidence: Evidence, tired: float) -> float:
         """The chance that they hear of it and react in time."""
