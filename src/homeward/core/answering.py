@@ -109,6 +109,8 @@ class Answering:
         if item.answer != "yes":
             return ""
         state = self._state
+        if item.person == incident.person and state.step_up.suspected(item.person, state.at):
+            return f"{item.person} was asked for a code and has not given it"
         state.agreed = [at for at in state.agreed if state.at - at < AGREED_MS][-AGREED_LIMIT:]
         if len(state.agreed) >= AGREED_LIMIT:
             return f"more than {AGREED_LIMIT} answers within an hour say so"

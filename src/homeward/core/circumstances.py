@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from homeward.core.local_time import LocalClock, milliseconds
-from homeward.core.settings import Listener
+from homeward.core.local_time import LocalClock, milliseconds, moment
+from homeward.core.quiet_hours import QuietHours
+from homeward.core.settings import Device, Listener
 from homeward.core.state import EngineState
 
 HOUR_MS: Final = 3_600_000
@@ -28,7 +29,14 @@ class Circumstances:
 
     def quiet_until(self, listener: Listener, now: datetime) -> datetime | None:
         """When a listener's quiet hours end, if it is one now."""
-        return None
+        if listener.quiet is None:
+            return None
+        ends = QuietHours(*listener.quiet).ends_at(milliseconds(now), self._clock, self._state.offset)
+        return None if ends is None else moment(ends)
+
+    def mutes(self, device: Device) -> bool:
+        """Whether the mode says that nobody is told about this device now."""
+        return self._state.modes.mutes(device)
 
     def _local(self, now: datetime) -> int:
         return self._clock.local(milliseconds(now) + self._state.offset)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy, deepcopy
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -20,6 +19,7 @@ from homeward.core.behaviour.profile import HALF_LIFE, Observation, Profile
 from homeward.core.behaviour.reason import reason
 from homeward.core.blindness import DEVICE, note_health
 from homeward.core.circumstances import Circumstances
+from homeward.core.commands import Commands
 from homeward.core.decision.policy import Evidence, Ladder
 from homeward.core.decision.proportion import Proportion
 from homeward.core.effects import Effect, Notify, Record
@@ -31,6 +31,7 @@ from homeward.core.lease import Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.messages import Messages
 from homeward.core.network import ALERT, NetworkWatch, allowed
+from homeward.core.quiet_hours import minute_of
 from homeward.core.readiness import Readiness, note_young, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.state import EngineState as EngineState  # what an engine is made of
@@ -88,13 +89,7 @@ class Engine:
 
         What was learned is shared until the fork looks at it, so that a fork costs little however old the home is.
         """
-        twin = copy(self.state)
-        twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
-        twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
-        twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
-        twin.credit, twin.agreed = twin.credit.fork(), twin.agreed.copy()
-        twin.traffic, twin.arrivals, twin.twice = twin.traffic.fork(), twin.arrivals.fork(), twin.twice.fork()
-        return Engine(twin)
+        return Engine(self.state.fork())
 
     def readiness(self) -> Readiness:
         """Whether the guard can keep the budget yet, in words that can be shown."""
@@ -166,9 +161,11 @@ class Engine:
         profile = self._profile
         local = self._local(event, at)
         profile.pass_time(at)
+        person = _name(event.actor)
+        doubtful = bool(person) and guards(device) and state.step_up.must(person, at)
         seen = profile.observe(
             event.device, event.action, at, local,
-            person=_name(event.actor), origin=_name(event.origin), value=event.value,
+            person="" if doubtful else person, origin=_name(event.origin), value=event.value,
         )  # fmt: skip
         state.twice.note(event, seen, at)
         state.arrivals.meet(event.device, at)
@@ -186,8 +183,16 @@ class Engine:
         if state.backfill:
             profile.learn(seen)
             return False
+        owners = state.standing.judge(device, event.action, person, minute_of(local), at)
+        if broken is None:
+            broken = rules.of_the_owner(event, owners, doubtful=person if doubtful else "")
         if broken is not None:
             self._rule(broken, device, seen, effects)
+        elif owners is not None and owners.verdict == "always_fine":
+            profile.learn(seen)
+            return False
+        elif assessed.unusual and owners is not None:
+            self._put_on_record(seen, assessed, effects)
         elif assessed.unusual:
             self._unusual(device, seen, assessed, effects)
         elif assessed.threshold is None:
@@ -362,25 +367,7 @@ class Engine:
             self._adopt(item.settings)
             self._leases.adopt(item.settings.responses)
             self._profile.calibrate()
-        match item.command:
-            case "stand_down" | "undo":
-                return self._take_back(item)
-            case "arm" | "disarm":
-                rules.disarm(state.rules)
-                if item.command == "arm":
-                    rules.arm(state.rules, state.at)
-            case "backfill_begin" | "backfill_end":
-                state.backfill = item.command == "backfill_begin"
-            case "confirm_young":
-                state.profile.young = {}
-            case "approve" | "restrict" | "refuse":
-                state.arrivals.admit(item.target, item.command, state.at)
-        return []
-
-    def _take_back(self, item: Change) -> list[Effect]:
-        target = None if item.command == "stand_down" else item.target
-        taken = self._leases.take_back_all(target, moment(self.state.at), f"{item.person} took it back")
-        return [self._record("refused", item.target, "no such open lease")] if taken is None else taken
+        return self._commands.carry_out(item)
 
     def _health(self, item: Health) -> list[Effect]:
         now = moment(self.state.at)
@@ -415,6 +402,7 @@ class Engine:
             effects += self._leases.run_due(due)
             effects += self._telling.escalate_due(due)
             effects += self._feedback.silence(due)
+            effects += self._commands.expire(due)
             self._enter(effects)
             self._deadline = self._find_deadline()
 
@@ -426,6 +414,7 @@ class Engine:
             self._incidents.next_deadline(),
             self._telling.next_deadline(),
             self.state.credit.next_deadline(),
+            self._commands.next_deadline(),
             None if held is None else moment(held),
         )
         return min((one for one in moments if one is not None), default=None)
@@ -441,7 +430,10 @@ class Engine:
         state, policy, circumstances = self.state, Ladder(), Circumstances(self.state, self._clock)
         proportion = Proportion(settings, self._devices, self._leases, policy, partial(allowed, state.traffic))
         messages = Messages(settings.listeners, self._leases, circumstances.quiet_until)
-        self._telling = Telling(self._incidents, self._leases, proportion, messages, state.credit, circumstances)
+        self._telling = Telling(
+            self._incidents, self._leases, proportion, messages, state.credit, state.step_up, circumstances
+        )
+        self._commands = Commands(state, self._leases, self._devices)
         self._feedback = Answering(state, self._profile, self._leases, self._telling, policy, self._devices)
         self._network = NetworkWatch(state.traffic, state.arrivals, self._telling, settings.budget)
 

@@ -8,11 +8,12 @@ from typing import Literal
 
 from homeward.core.event import Event
 from homeward.core.settings import Settings
+from homeward.core.standing import StandingRule
 
 Answer = Literal["yes", "no"]
 Command = Literal[
     "stand_down", "undo", "arm", "disarm", "backfill_begin", "backfill_end", "confirm_young", "approve", "restrict",
-    "refuse",
+    "refuse", "mode", "rule_add", "rule_remove", "verified",
 ]  # fmt: skip
 
 
@@ -44,8 +45,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """New settings, or a command of the owner (``target`` is a lease's id for ``undo``, a device's name for
-    ``approve``, ``restrict`` and ``refuse``)."""
+    """New settings, or a command of the owner.
+
+    ``target`` is a lease's id for ``undo``, a device's name for ``approve``, ``restrict`` and ``refuse``, a mode's
+    for ``mode`` (which ends at ``until``), a rule's id for ``rule_remove``; ``rule`` is what ``rule_add`` adds or
+    replaces. ``verified`` says that the shell has checked a code of ``person``.
+    """
 
     at: datetime
     version: str
@@ -54,6 +59,8 @@ class Change:
     target: str = ""
     person: str = "household"
     channel: str = "page"
+    until: datetime | None = None
+    rule: StandingRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,13 @@ from typing import Final
 
 from homeward.core.event import NAME_LIMIT, Event
 from homeward.core.settings import Device
+from homeward.core.standing import StandingRule
 from homeward.core.vocabulary import is_guarded
 
 ARMED: Final = "entrance while armed"
-NAMES: Final = (ARMED, "flood", "new client", "intrusion alert", "refused device", "new here", "silent")
+NAMES: Final = (
+    ARMED, "flood", "new client", "intrusion alert", "refused device", "new here", "silent", "never fine", "step up",
+)  # fmt: skip
 
 ENTRY_DELAY_MS: Final = 45_000
 """How long an entrance may be open before the alarm is disarmed (the longest entry time of EN 50131-1)."""
@@ -50,6 +53,16 @@ def judge(state: RulesState, event: Event, device: Device, at: int) -> tuple[str
                 return ARMED, f"{event.device} {event.action} while the alarm is armed"
             state.entered = state.entered or (at, event.device, event.action)
     return broken
+
+
+def of_the_owner(event: Event, rule: StandingRule | None, *, doubtful: str) -> tuple[str, str] | None:
+    """The rule that the owner made which an event breaks; ``doubtful`` is a person who has not given their code."""
+    what = f"{event.device} {event.action}"
+    if rule is not None and rule.verdict == "never_fine":
+        return "never fine", f"{what}: you said that this is never fine"
+    if doubtful:
+        return "step up", f"{what} in the name of {doubtful}, who was asked for a code and has not given it"
+    return None
 
 
 def entry_due(state: RulesState) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 
 from homeward.core import rules
@@ -13,7 +14,10 @@ from homeward.core.behaviour.traffic import Traffic
 from homeward.core.decision.credit import Credit
 from homeward.core.incident import IncidentState
 from homeward.core.lease import LeaseState
+from homeward.core.modes import Modes
 from homeward.core.settings import Settings
+from homeward.core.standing import Standing
+from homeward.core.step_up import StepUp
 from homeward.core.twice import Twice
 
 
@@ -36,6 +40,20 @@ class EngineState:
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
     credit: Credit = field(default_factory=Credit)
+    standing: Standing = field(default_factory=Standing)
+    modes: Modes = field(default_factory=Modes)
+    step_up: StepUp = field(default_factory=StepUp)
     agreed: list[int] = field(default_factory=list)
     """When (ms) somebody said "that was me" within the last hour."""
     counters: dict[str, int] = field(default_factory=dict)
+
+    def fork(self) -> EngineState:
+        """A copy that can go on by itself; what was learned is shared until the copy looks at it."""
+        twin = copy(self)
+        twin.profile, twin.incidents, twin.leases = twin.profile.fork(), twin.incidents.fork(), deepcopy(twin.leases)
+        twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
+        twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
+        twin.standing, twin.modes, twin.step_up = twin.standing.fork(), twin.modes.fork(), twin.step_up.fork()
+        twin.credit, twin.agreed = twin.credit.fork(), twin.agreed.copy()
+        twin.traffic, twin.arrivals, twin.twice = twin.traffic.fork(), twin.arrivals.fork(), twin.twice.fork()
+        return twin

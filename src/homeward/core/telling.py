@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from homeward.core import explanation
 from homeward.core.behaviour.reason import silent_reason
 from homeward.core.behaviour.silence import Quiet
+from homeward.core.circumstances import Circumstances
 from homeward.core.decision.credit import Credit
+from homeward.core.decision.ladder import HEIGHT, STEPS
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
-from homeward.core.effects import Effect, IncidentKind
+from homeward.core.effects import Effect, IncidentKind, Record
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.lease import LeaseBook
 from homeward.core.local_time import milliseconds
 from homeward.core.messages import Messages
+from homeward.core.rules import ARMED
 from homeward.core.settings import Device
+from homeward.core.step_up import StepUp
 from homeward.core.vocabulary import is_guarded
+
+STEP_UP_MINUTES: Final = int(STEPS["step_up"].minutes or 0)
 
 
 class Telling:
@@ -31,13 +38,15 @@ class Telling:
         proportion: Proportion,
         messages: Messages,
         credit: Credit,
-        circumstances: Callable[[datetime], tuple[bool, bool]],
+        step_up: StepUp,
+        circumstances: Circumstances,
     ) -> None:
         self.incidents = incidents
         self._leases = leases
         self._proportion = proportion
         self.messages = messages
         self._credit = credit
+        self._step_up = step_up
         self._circumstances = circumstances
 
     def open(self, kind: IncidentKind, now: datetime, device: str, action: str = "") -> Incident:
@@ -55,12 +64,17 @@ class Telling:
         """
         away, night = self._circumstances(now)
         evidence = replace(evidence, kind=incident.kind, away=away, night=night)
+        if incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(device)):
+            incident.spared = True
+            return [Record(at=now, kind="muted", subject=incident.id, detail="maintenance: nobody is told")]
         decision = self._proportion.decide(incident, evidence, called, now)
         self._credit.chosen(incident.id, evidence, decision.choice, now)
         if decision.choice.rung == "record":
             incident.spared = True
             return self._proportion.carry_out(incident, decision, now)
         alarm = self.incidents.alarm(incident, device, now)
+        if "step_up" in decision.choice.options and HEIGHT[decision.choice.rung] >= HEIGHT["step_up"]:
+            self._step_up.demand(incident.person, milliseconds(now), STEP_UP_MINUTES)
         done = self._proportion.carry_out(incident, decision, now)
         return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now)]
 

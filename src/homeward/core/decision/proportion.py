@@ -94,6 +94,10 @@ class Proportion:
             incident.climb(decision.choice.rung)
         return effects
 
+    def device(self, name: str) -> Device:
+        """The device of this name, as far as it is known."""
+        return self._devices.get(name) or Device(name=name)
+
     def may_step_up(self, person: str) -> bool:
         """Whether a person has a one-time password."""
         return any(one.name == person and one.verifies for one in self._settings.people)
@@ -122,7 +126,7 @@ class Proportion:
             rung=rung_of(response),
             evidence=evidence,
             response=response,
-            target=self._devices.get(response.device) or Device(name=response.device),
+            target=self.device(response.device),
             after=incident.action if response.device == incident.device else "",
             acting=self._leases.acting(),
             opened_last_hour=self._leases.opened_last_hour(now),
