@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import queue
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,8 @@ class Device(Peer):
     def __init__(self, settings: MqttSettings, client_id: str) -> None:
         super().__init__(settings, client_id)
         self._client.reconnect_delay_set(1, 1)
+        self._answered: queue.Queue[int] = queue.Queue()
+        self._client.on_unsubscribe = lambda _client, _data, mid, *_: self._answered.put(mid)
 
     @property
     def connected(self) -> bool:
@@ -73,9 +77,39 @@ class Device(Peer):
         """Publish without waiting for anything."""
         self._client.publish(topic, "!", qos=0)
 
+    def come_back(self) -> None:
+        """Wait until the broker answers; that a connection was ended shows only when it is used."""
+        wait_until(self._answers, "the device is back")
+
+    def _answers(self) -> bool:
+        _, mid = self._client.unsubscribe("nothing")
+        with suppress(queue.Empty):
+            return mid is not None and self._answered.get(timeout=0.5) == mid
+        return False
+
 
 class DynamicSecurity(Mosquitto):
-    """The broker, with `USERS` and `ROLES`."""
+    """The broker, with `USERS` and `ROLES`, and a second listener for those who have a certificate."""
+
+    def __init__(
+        self, folder: Path, certificates: Certificates, users: Path, need_program: Callable[[str, str], str]
+    ) -> None:
+        self.publisher = need_program("mosquitto_pub", "mosquitto-clients")
+        self.openssl = need_program("openssl", "openssl")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.certificate_port: int = probe.getsockname()[1]
+        lines = [
+            f"plugin {find_plugin()}",
+            f"plugin_opt_config_file {users}",
+            f"listener {self.certificate_port} 127.0.0.1",
+            f"cafile {certificates.ca}",
+            f"certfile {certificates.certificate}",
+            f"keyfile {certificates.key}",
+            "require_certificate true",
+            "use_identity_as_username true",
+        ]
+        super().__init__(need_program("mosquitto", "mosquitto"), folder, certificates, lines)
 
     def settings(self, username: str = "guard", **others: Any) -> MqttSettings:
         return super().settings(username, **({"password": USERS.get(username)} | others))
@@ -85,6 +119,26 @@ class DynamicSecurity(Mosquitto):
         device = Device(self.settings(username), client_id or f"{username}-1")
         self._peers.callback(device.close)
         return device
+
+    def publish_by_certificate(self, username: str, topic: str) -> None:
+        """Publish as who logs in by a certificate of this name, with Mosquitto's own client."""
+        cert, key = self._identity(username)
+        subprocess.run(
+            [self.publisher, "-h", "localhost", "-p", str(self.certificate_port), "-q", "1", "-t", topic, "-m", "1",
+             "--cafile", str(self.certificates.ca), "--cert", str(cert), "--key", str(key)],
+            check=True, capture_output=True, timeout=DEADLINE,
+        )  # fmt: skip
+
+    def _identity(self, username: str) -> tuple[Path, Path]:
+        folder = self.certificates.ca.parent
+        for arguments in (
+            ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "user.key",
+             "-out", "user.csr", "-subj", f"/CN={username}"],
+            ["x509", "-req", "-in", "user.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+             "-out", "user.crt", "-days", "2"],
+        ):  # fmt: skip
+            subprocess.run([self.openssl, *arguments], cwd=folder, check=True, capture_output=True)
+        return folder / "user.crt", folder / "user.key"
 
     def log_in(self, username: str, **others: Any) -> str:
         """What the broker says to one attempt to log in."""
@@ -147,8 +201,7 @@ def dynamic_security_fixture(
         [control, "dynsec", "init", str(users), "admin", USERS["admin"]], check=True, capture_output=True,
         env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
-    lines = [f"plugin {find_plugin()}", f"plugin_opt_config_file {users}"]
-    broker = DynamicSecurity(need_program("mosquitto", "mosquitto"), folder, certificates, lines)
+    broker = DynamicSecurity(folder, certificates, users, need_program)
     try:
         broker.start()
         answers = broker.tell(
@@ -169,8 +222,3 @@ def dynamic_security_fixture(
         yield broker
     finally:
         broker.close()
-
-
-def wait_until_back(device: Device) -> None:
-    """Wait until a device is connected again."""
-    wait_until(lambda: device.connected, "the device is back")

@@ -178,9 +178,7 @@ class MosquittoResponder:
         for device, lines in self._own.items():
             for line in lines:
                 if read_right(line) is None:
-                    raise ValueError(
-                        f"own_topics of {device}: {line!r}; write 'publish FILTER' or 'subscribe FILTER'"
-                    )
+                    raise ValueError(f"own topic {line!r} of {device}: write 'publish FILTER' or 'subscribe FILTER'")
         for topic in command_topics:
             if not is_filter(topic):
                 raise ValueError(f"command topic {topic!r}: write a topic filter, such as 'plug/set'")
