@@ -14,7 +14,7 @@ from tests.running_entities import KEY
 from homeward.core.event import NAME_LIMIT
 from homeward.core.inputs import Change, Feedback
 from homeward.dashboard import security
-from homeward.presses import PRESS_LIMIT, REASONS, Press, Says, meant, new_press, read_press
+from homeward.presses import ABOUT_LIMIT, PRESS_LIMIT, REASONS, Press, Says, meant, new_press, read_press
 from homeward.sources.payloads import Refused, clean_name
 
 SAYS: tuple[Says, ...] = ("yes", "no", "too_much", "undo")
@@ -120,7 +120,8 @@ def test_what_is_no_press_is_refused_by_its_reason() -> None:
 def test_no_other_token_of_this_installation_or_of_another_opens_a_press() -> None:
     press = new_press(KEY, "yes", "i1", "household", "mqtt")
     for token in (
-        "", "i1", "ü", press.token + "\n", press.token.upper(), new_press("z" * 43, "yes", "i1", "household", "mqtt").token,
+        "", "i1", "ü", press.token + "\n", press.token.upper(),
+        new_press("z" * 43, "yes", "i1", "household", "mqtt").token,
         security.answer_token(KEY, "i1", "household", "mqtt"), security.undo_token(KEY, "i1", "household", "mqtt"),
     ):  # fmt: skip
         assert refusal(sent(structs.replace(press, token=token))) == "token"
@@ -133,9 +134,12 @@ def test_a_name_that_could_not_be_read_back_makes_no_press(name: str) -> None:
             new_press(KEY, "yes", "i1", *names)
 
 
-def test_names_that_are_too_long_together_make_no_press() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        new_press(KEY, "yes", "i1", "\U00020000" * NAME_LIMIT, "\U00020001" * NAME_LIMIT)
+def test_the_longest_names_fit_in() -> None:
+    for name in ("\U00020000" * NAME_LIMIT, "%" * NAME_LIMIT):
+        press = new_press(KEY, "too_much", "i" * ABOUT_LIMIT, name, name)
+        assert read_press(sent(press), KEY) == press
+    with pytest.raises(ValueError, match="names"):
+        new_press(KEY, "yes", "i" * (ABOUT_LIMIT + 1), "household", "mqtt")
 
 
 def asked(service: TwinService, press: Press) -> Iterator[Feedback | Change]:

@@ -23,8 +23,11 @@ from homeward.dashboard.security import answer_token, same, undo_token
 from homeward.dashboard.view import Engine
 from homeward.sources.payloads import Refused, clean_name, read_text
 
-PRESS_LIMIT: Final = 1_024
-"""The longest press, in bytes: names of ordinary length in any script fit in."""
+PRESS_LIMIT: Final = 1_280
+"""The longest press, in bytes: the longest names in any script fit in."""
+
+ABOUT_LIMIT: Final = 64
+"""The longest id of an incident or a lease, in characters."""
 
 Says = Literal["yes", "no", "too_much", "undo"]
 """*That was me*, *not me*, *that was me, and what was done was too much*, *take it back*."""
@@ -44,7 +47,7 @@ class Press(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     says: Says
-    about: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    about: Annotated[str, msgspec.Meta(min_length=1, max_length=ABOUT_LIMIT)]
     person: _Name
     channel: _Name
     token: Annotated[str, msgspec.Meta(max_length=128)]
@@ -61,16 +64,12 @@ def new_press(key: str, says: Says, about: str, person: str, channel: str) -> Pr
     """A press that will be taken. ``key`` is the installation's (`homeward.dashboard.security`).
 
     Raises:
-        ValueError: a name could not be read back: it is not as `clean_name` makes names, or too long.
+        ValueError: a name could not be read back: it is not as `clean_name` makes names, or ``about`` is too long.
     """
-    if any(clean_name(name) != name for name in (about, person, channel)):
+    if len(about) > ABOUT_LIMIT or any(clean_name(name) != name for name in (about, person, channel)):
         raise ValueError("a press names what is clean: give the incident, the person and the channel plain names")
-    press = Press(
-        says=says, about=about, person=person, channel=channel, token=_token(key, says, about, person, channel)
-    )
-    if len(about) > 64 or len(press.written().encode()) > PRESS_LIMIT:
-        raise ValueError(f"a press takes {PRESS_LIMIT} bytes; give the person and the channel shorter names")
-    return press
+    token = _token(key, says, about, person, channel)
+    return Press(says=says, about=about, person=person, channel=channel, token=token)
 
 
 def read_press(payload: bytes, key: str, *, channel: str | None = None, retained: bool = False) -> Press:
