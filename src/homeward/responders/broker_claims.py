@@ -21,8 +21,6 @@ import msgspec
 CONTROL: Final = "$CONTROL/dynamic-security/v1"
 """Where dynamic security takes commands; it answers one level below."""
 
-ROLE_PREFIX: Final = "homeward-"
-
 PRIORITY: Final[Mapping[str, int]] = {"quarantine": 100_000, "restrict": 99_999}
 """A user's roles are asked in this order, highest first."""
 
@@ -101,8 +99,6 @@ Command = dict[str, Any]
 
 def note_of(role: Role) -> Note | None:
     """The note in a role's description, if the role is a claim."""
-    if not role.rolename.startswith(ROLE_PREFIX):
-        return None
     try:
         return msgspec.json.decode(role.textdescription, type=Note)
     except ValueError:
@@ -232,9 +228,26 @@ def claiming(picture: Picture, name: str, note: Note, commands: Sequence[str]) -
     return to_do
 
 
-def releasing(picture: Picture, name: str, note: Note, commands: Sequence[str]) -> list[Command]:
-    """What is still to be told the broker so that the claim is gone, and all else is as it was before it."""
-    if name not in picture.roles:
+def read_claim(picture: Picture, name: str) -> Note | None:
+    """What the claim of this name is; ``None`` if there is none.
+
+    Raises:
+        ValueError: it no longer says so.
+    """
+    role = picture.roles.get(name)
+    note = None if role is None else note_of(role)
+    if role is not None and note is None:
+        raise ValueError(f"the role {name} no longer says what it was for; delete it, and enable its user if need be")
+    return note
+
+
+def releasing(picture: Picture, name: str, commands: Sequence[str]) -> list[Command]:
+    """What is still to be told the broker so that the claim is gone, and all else is as it was.
+
+    Raises as `read_claim`.
+    """
+    note = read_claim(picture, name)
+    if note is None:
         return []
     to_do: list[Command] = []
     user = picture.users.get(note.user)
@@ -250,11 +263,10 @@ def releasing(picture: Picture, name: str, note: Note, commands: Sequence[str]) 
     return [*to_do, {"command": "deleteRole", "rolename": name}]
 
 
-def new_note(picture: Picture, name: str, note: Note) -> Note:
-    """The note with what the user was before: as the claims that hold already say, else as the user is."""
-    before = [one.enabled for role, one in picture.claims(note.user).items() if one.cuts_off and role != name]
-    enabled = any(before) if before else not picture.users[note.user].disabled
-    return msgspec.structs.replace(note, enabled=enabled)
+def was_enabled(picture: Picture, name: str, user: str) -> bool:
+    """Whether the user was enabled before it was cut off: as the claims that hold already say, else as it is."""
+    before = [one.enabled for role, one in picture.claims(user).items() if one.cuts_off and role != name]
+    return any(before) if before else not picture.users[user].disabled
 
 
 def _rewritten(picture: Picture, claims: Mapping[str, Note], commands: Sequence[str]) -> list[Command]:

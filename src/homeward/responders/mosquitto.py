@@ -1,8 +1,8 @@
 """Users of a Mosquitto broker cut off, or narrowed, by its dynamic-security plugin; and let in again as they were.
 
-A claim is a role at the broker, named after the action, which says in its own description what it is for and whether
-the user was enabled before (`homeward.responders.broker_claims`). So nothing needs to be remembered here, and the
-broker, which keeps its roles on disk, holds the claim over its own restart and over ours. Each act asks for all
+A claim is a role at the broker, named after guard and action, which says in its own description what it is for and
+whether the user was enabled before (`homeward.responders.broker_claims`). So nothing needs to be remembered here, and
+the broker, which keeps its roles on disk, holds the claim over its own restart and over ours. Each act asks for all
 users, groups and roles, commands what is not yet as it must be, and asks again: it has succeeded when nothing is left
 to command, not when the broker says so.
 
@@ -38,7 +38,6 @@ from homeward.responders.broker_claims import (
     COMMAND_TOPICS,
     CONTROL,
     PRIORITY,
-    ROLE_PREFIX,
     Command,
     Group,
     Note,
@@ -47,10 +46,11 @@ from homeward.responders.broker_claims import (
     User,
     claiming,
     is_filter,
-    new_note,
     note_of,
+    read_claim,
     read_right,
     releasing,
+    was_enabled,
 )
 
 CLIENT_SUFFIX: Final = "-broker"
@@ -195,7 +195,12 @@ class MosquittoResponder:
         await asyncio.to_thread(self._apply, action)
 
     async def revert(self, action: Action) -> None:
-        """Take the claim back, whoever made it. Raises `DynamicSecurityError`."""
+        """Take the claim back.
+
+        Raises:
+            ValueError: the claim was altered at the broker, so that it no longer says what to restore.
+            DynamicSecurityError: as `apply`.
+        """
         await asyncio.to_thread(self._revert, action)
 
     def _apply(self, action: Action) -> None:
@@ -204,30 +209,28 @@ class MosquittoResponder:
                 f"{action.command} of {action.device}: this responder takes quarantine and restrict, which end "
                 f"and are restored by {RELEASE}"
             )
-        name = ROLE_PREFIX + action.id
+        name = self._role(action)
         with self._talk() as broker:
             picture = broker.look()
-            user = self._user(picture, action.device)
-            note = self._note(picture, user, action)
+            note = self._note(picture, self._user(picture, action.device), action)
             _check_rank(picture, note)
-            left = picture.roles.get(name)
-            if left is not None and msgspec.structs.replace(_read(left), enabled=True) == note:
-                note = _read(left)  # begun before: it knows what the user was then
-            elif left is not None:  # of an action of the same name, from an earlier life of the guard
-                stale = _read(left)
-                broker.settle(lambda now: releasing(now, name, stale, self._commands))
-                note = new_note(broker.look(), name, note)
-            else:
-                note = new_note(picture, name, note)
+            begun = read_claim(picture, name)
+            if begun is not None and (begun.homeward, begun.user) != (note.homeward, note.user):
+                # A journal that begins anew counts actions from one again: this is what an earlier life left behind.
+                broker.settle(lambda now: releasing(now, name, self._commands))
+                picture, begun = broker.look(), None
+            before = was_enabled(picture, name, note.user) if begun is None else begun.enabled
+            note = msgspec.structs.replace(note, enabled=before)
             broker.settle(lambda now: claiming(now, name, note, self._commands))
 
     def _revert(self, action: Action) -> None:
-        name = ROLE_PREFIX + action.id
+        name = self._role(action)
         with self._talk() as broker:
-            role = broker.look().roles.get(name)
-            if role is not None:
-                note = _read(role)
-                broker.settle(lambda now: releasing(now, name, note, self._commands))
+            broker.settle(lambda now: releasing(now, name, self._commands))
+
+    def _role(self, action: Action) -> str:
+        """The claim's role. Another guard at this broker has another client id, and may have such an action too."""
+        return f"{self._broker.client_id}-{action.id}"
 
     def _note(self, picture: Picture, user: str, action: Action) -> Note:
         if user == self._broker.username or picture.administers(user):
@@ -333,9 +336,7 @@ class Conversation:
                 return
             fault = next((f"{row.command}: {row.error}" for row in self.ask(commands) if row.error), "")
         if missing(self.look()):
-            raise DynamicSecurityError(
-                f"{self._where}: dynamic security did not do it ({fault or 'and says it did'})"
-            )
+            raise DynamicSecurityError(f"{self._where}: not done ({fault or 'though dynamic security says it is'})")
 
     def ask(self, commands: Sequence[Command]) -> list[Row]:
         """Give commands in one message; returns what was answered to each."""
@@ -385,15 +386,6 @@ class Conversation:
             if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return error_string(code)
         return ""
-
-
-def _read(role: Role) -> Note:
-    note = note_of(role)
-    if note is None:
-        raise DynamicSecurityError(
-            f"the role {role.rolename} no longer says what it was for; delete it, and enable its user if need be"
-        )
-    return note
 
 
 def _check_rank(picture: Picture, note: Note) -> None:
