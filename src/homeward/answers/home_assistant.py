@@ -6,10 +6,10 @@ subscribe_trigger is marked require_admin). A token without such rights, which i
 of entities; so its owner adds one that says what was pressed, in configuration.yaml::
 
     template:
-      - triggers:
-          - trigger: event
+      - trigger:
+          - platform: event
             event_type: mobile_app_notification_action
-        conditions:
+        condition:
           - condition: template
             value_template: "{{ trigger.event.data.action.startswith('homeward ') }}"
         sensor:
@@ -30,7 +30,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeGuard
 
 from homeward.dashboard.view import Watched
 from homeward.presses import Press, meant, read_press
@@ -43,6 +43,9 @@ EVENT: Final = "mobile_app_notification_action"
 RETRY_FIRST, RETRY_LAST = 1.0, 60.0
 STEADY_SECONDS: Final = 60.0
 """A connection that lasted so long is tried again after the shortest pause."""
+
+START_SECONDS: Final = 0.5
+"""How often a Home Assistant that is starting is asked whether it has."""
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,7 @@ class HomeAssistantAnswers:
         self._key = key
         self._channels = frozenset(channels)
         self._entity = entity
+        self._heard = ""
 
     async def run(self) -> None:
         """Connect and listen; again after 1 to 60 s when that fails. Never ends by itself."""
@@ -109,25 +113,31 @@ class HomeAssistantAnswers:
             await self._take(data.get("action") if isinstance(data, dict) else None)
 
     async def _hear_entity(self, connection: Connection) -> None:
+        await _until_running(connection)
         watch = Watch(connection, self._entity)
         await watch.begin()
-        await self._take(watch.state, again=True)
-        while watch.state is not None:
-            before = watch.state
+        if watch.state is None:
+            raise HomeAssistantError(
+                f"{self._settings.url}: the token's user is no administrator and cannot hear what is pressed; add "
+                f"the entity {self._entity} that says it, as the how-to shows, or name another"
+            )
+        await self._take_state(watch.state, again=True)
+        while True:
             await watch.hear()
-            if watch.state != before:
-                await self._take(watch.state)
-        raise HomeAssistantError(
-            f"{self._settings.url}: the token's user is no administrator and cannot hear what is pressed; add the "
-            f"entity {self._entity} that says it, as the how-to shows, or name another"
-        )
+            await self._take_state(watch.state)
+
+    async def _take_state(self, state: str | None, *, again: bool = False) -> None:
+        """Take in what the entity says now; it says it until the next press, also when it is made anew."""
+        if _is_ours(state) and state != self._heard:
+            self._heard = state
+            await self._take(state, again=again)
 
     async def _take(self, said: object, *, again: bool = False) -> None:
         """Take in what was pressed; other automations' buttons are passed over.
 
         What may have been heard before (``again``) is not counted when it is refused.
         """
-        if not isinstance(said, str) or not said.startswith(ACTION_PREFIX):
+        if not _is_ours(said):
             return
         try:
             press = read_press(said.removeprefix(ACTION_PREFIX).encode(), self._key)
@@ -145,3 +155,16 @@ class HomeAssistantAnswers:
             except Exception as error:
                 log.exception("a press was not taken in")
                 raise Refused("not taken in") from error
+
+
+def _is_ours(said: object) -> TypeGuard[str]:
+    return isinstance(said, str) and said.startswith(ACTION_PREFIX)
+
+
+async def _until_running(connection: Connection) -> None:
+    """Wait until all of Home Assistant has started: before, the entity may not be there yet."""
+    while True:
+        config = await connection.command("get_config")
+        if not isinstance(config, dict) or config.get("state", "RUNNING") == "RUNNING":
+            return
+        await asyncio.sleep(START_SECONDS)
