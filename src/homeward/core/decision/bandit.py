@@ -12,23 +12,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
 from homeward.core.decision.ladder import ACTS, STEPS, Rung
 from homeward.core.decision.policy import Choice, Evidence, Ladder
 from homeward.core.decision.reward import DAMAGE, SILENCE, Verdict, minded
 
 MARGIN: Final = 0.05
-"""The bandit may be expected to cost at most so much more than the ladder, over all that was decided so far."""
+"""The bandit may be expected to cost at most so much more than the ladder, over all that was decided so far; and it
+may be believed to let through at most so much more."""
 
-LETS_THROUGH: Final = 0.05
-"""It may be believed to let through at most so much more than the ladder. Owners who are told and asked less often
-in vain attend more, which no belief here counts: measured, it lets through fewer."""
+CREDIT: Final = 2.0
+"""What was saved or not used so far pays for trying something out up to this cost, and no further: years of savings
+buy no bad week."""
 
-WORTH: Final = 8.0
+SURE: Final = 1.282
+"""The bounds of a belief lie so many standard deviations away (90 % on one side)."""
+
+WORTH: Final = 6.0
 """The ladder's figure of what a rung costs counts as so many answers."""
 
-WORTH_HERE: Final = 4.0
+WORTH_HERE: Final = 12.0
 """What is known of a rung at any hour counts as so many answers about it by night, or while nobody is home."""
 
 MOST: Final = 128.0
@@ -37,40 +42,32 @@ MOST: Final = 128.0
 SILENT: Final = 0.25
 """Silence counts as so much of an answer."""
 
-SURE: Final = 1.645
-"""Bounds lie so many standard deviations away (95 % on one side)."""
-
-GREED: Final = 20.0
-"""Inverse gap weighting's learning rate at the start; it grows with the square root of the answers."""
+GREED: Final = 40.0
+"""The learning rate of inverse gap weighting before the first answer: how seldom a rung is tried that seems to cost
+more."""
 
 GREED_GROWS: Final = 20.0
-"""After so many answers it has grown by the square root of two."""
-
-CREDIT: Final = 2.0
-"""What was saved so far pays for trying something out up to this cost, and no further."""
+"""After so many answers the rate has grown by the square root of two: it grows as theory wants, with their root."""
 
 REAL: Final = 0.05
-"""One alarm in twenty is real: the more favourable end of what police are called to (Sampson 2007: 2 to 6 %)."""
+"""One incident in twenty is real (of burglar alarms 2 to 6 %: Sampson 2007)."""
 
 SPREAD: Final = 12.0
-"""An attack's score is believed to lie anywhere in so many bits above the threshold of an alarm, while half as many
-benign ones lie above it for each bit, since a score is -log2 of its own tail."""
+"""An attack's score may lie anywhere in so many bits above the threshold of an alarm. Of benign ones half as many lie
+above it for each bit, since a score is -log2 of its own tail."""
 
-TEMPTING: Final = 2.0
-"""An empty home, and a sleeping one, is believed to be attacked so many times as often."""
+TEMPTING: Final = 1.0
+"""That a home is empty, or asleep, counts as so many bits more: it is believed to be attacked twice as often."""
 
 BROKEN: Final = 0.2
-"""A broken rule is real so often."""
+"""A broken rule is believed to be real so often."""
 
 HEARD: Final = 20.0
-"""These beliefs count as so many answers about incidents of the same kind."""
+"""The belief that something is real counts as so many answers about incidents of the same kind."""
 
 DOUBT: Final = 0.25
 """However many answers say that all is well, an incident is believed to be real at least so many times as often as
-before any; of a guarded device, at least as often."""
-
-WEAK: Final = 4 << 8
-"""Below so many bits above the threshold (Q8), the guard may do less than the ladder, as far as its budgets reach."""
+before any; one about a guarded device or a broken rule, at least as often."""
 
 
 @dataclass(slots=True)
@@ -107,49 +104,20 @@ class Bandit:
         self._ladder = Ladder()
 
     def choose(self, evidence: Evidence, options: Sequence[Rung], draw: float) -> Choice:
-        """One of the options, with its exact probability."""
-        chances = self.chances(evidence, options)
-        left = draw
-        for rung, chance in chances.items():
-            left -= chance
-            if left < 0:
-                break
-        else:  # rounding: the probabilities may add up to a little less than 1
-            rung = max(chances, key=chances.__getitem__)
-        return Choice(rung=rung, propensity=chances[rung], options=tuple(options))
+        """One of the options, with its exact probability; what it may cost is put on the account."""
+        plan = self._plan(evidence, options)
+        if not self._frozen:
+            self.state.allowed, self.state.let_allowed = plan.allowed, plan.let_allowed
+            self.state.spent = max(self.state.spent + plan.extra, plan.allowed - CREDIT)
+            self.state.let += plan.weaker
+        reached = accumulate(plan.chances.values())
+        drawn = (rung for rung, until in zip(plan.chances, reached, strict=True) if draw < until)
+        rung = next(drawn, max(plan.chances, key=plan.chances.__getitem__))  # they may add up to a little below 1
+        return Choice(rung=rung, propensity=plan.chances[rung], options=tuple(options))
 
     def chances(self, evidence: Evidence, options: Sequence[Rung]) -> dict[Rung, float]:
-        """With which probability `choose` would take each rung that it considers; the budgets are charged for it."""
-        base = self._ladder.choose(evidence, options, 0.0).rung
-        real = self.believed_real(evidence)
-        low = self._cost(base, evidence, real, -SURE)
-        state = self.state
-        if not self._frozen:
-            state.allowed += MARGIN * low
-            state.let_allowed += LETS_THROUGH * real * (1 - STEPS[base].stops)
-        considered = [
-            rung
-            for rung in options
-            if rung == base
-            or (_considers(rung, base, evidence)
-            and (STEPS[rung].stops >= STEPS[base].stops or self._cost(rung, evidence, real, SURE) < low))
-        ]
-        if len(considered) == 1:
-            return {base: 1.0}
-        wanted = self._inverse_gap(considered, evidence, real)
-        extra = sum(
-            chance * (self._cost(rung, evidence, real, SURE) - low) for rung, chance in wanted.items() if rung != base
-        )
-        weaker = sum(
-            chance * real * max(0.0, STEPS[base].stops - STEPS[rung].stops) for rung, chance in wanted.items()
-        )
-        share = min(_affords(extra, state.allowed - state.spent), _affords(weaker, state.let_allowed - state.let))
-        if not self._frozen:
-            state.spent = max(state.spent + share * extra, state.allowed - CREDIT)
-            state.let += share * weaker
-        chances = {rung: share * chance for rung, chance in wanted.items() if share > 0 or rung == base}
-        chances[base] += 1.0 - share
-        return chances
+        """With which probability `choose` would take each rung that it considers. Changes nothing."""
+        return self._plan(evidence, options).chances
 
     def learn(self, evidence: Evidence, choice: Choice, verdict: Verdict) -> None:
         """Take in what came back about a choice, whenever it comes, and in any order."""
@@ -184,33 +152,67 @@ class Bandit:
         after = (HEARD * before + real) / (HEARD + weight)
         return max(after, before if evidence.guarded or evidence.rule else DOUBT * before)
 
+    def _plan(self, evidence: Evidence, options: Sequence[Rung]) -> _Plan:
+        """The ladder's rung, mixed with what seems best in the largest share that both accounts pay for."""
+        base = self._ladder.choose(evidence, options, 0.0).rung
+        real = self.believed_real(evidence)
+        low = self._cost(base, evidence, real, -SURE)
+        allowed = self.state.allowed + MARGIN * low
+        let_allowed = self.state.let_allowed + MARGIN * real * (1 - STEPS[base].stops)
+        costs = {rung: self._cost(rung, evidence, real) for rung in options if rung == base}
+        extra: dict[Rung, float] = {base: 0.0}
+        weaker: dict[Rung, float] = {base: 0.0}
+        for rung in options:
+            if rung == base or not _may_replace(rung, base, evidence):
+                continue
+            more = self._cost(rung, evidence, real, SURE) - low
+            fewer = real * max(0.0, STEPS[base].stops - STEPS[rung].stops)
+            if fewer == 0 or more < 0:  # what protects less must be cheaper for sure; it is not tried out
+                costs[rung], extra[rung], weaker[rung] = self._cost(rung, evidence, real), more, fewer
+        wanted = _inverse_gap(costs, GREED * math.sqrt(1 + self.state.answers / GREED_GROWS))
+        costs_more = sum(chance * extra[rung] for rung, chance in wanted.items())
+        lets_more = sum(chance * weaker[rung] for rung, chance in wanted.items())
+        share = min(
+            _affords(costs_more, allowed - self.state.spent), _affords(lets_more, let_allowed - self.state.let)
+        )
+        chances = {rung: share * wanted[rung] for rung in options if rung in wanted and (share > 0 or rung == base)}
+        chances[base] += 1.0 - share
+        return _Plan(chances, allowed, share * costs_more, let_allowed, share * lets_more)
+
     def _cost(self, rung: Rung, evidence: Evidence, real: float, sure: float = 0.0) -> float:
         """What the rung is expected to cost; so many standard deviations off."""
         mean, spread = self.minds(rung, evidence)
         return (1 - real) * min(1.0, max(0.0, mean + sure * spread)) + real * (1 - STEPS[rung].stops) * DAMAGE
 
-    def _inverse_gap(self, rungs: Sequence[Rung], evidence: Evidence, real: float) -> dict[Rung, float]:
-        """Each rung the less likely, the more it is expected to cost than the cheapest, which has the rest."""
-        costs = {rung: self._cost(rung, evidence, real) for rung in rungs}
-        best = min(costs, key=costs.__getitem__)
-        greed = GREED * math.sqrt(1 + self.state.answers / GREED_GROWS)
-        chances = {rung: 1 / (len(costs) + greed * (cost - costs[best])) for rung, cost in costs.items()}
-        chances[best] = 1.0 - sum(chance for rung, chance in chances.items() if rung != best)
-        return chances
+
+class _Plan(NamedTuple):
+    """Probabilities, and both accounts after them."""
+
+    chances: dict[Rung, float]
+    allowed: float
+    extra: float
+    let_allowed: float
+    weaker: float
 
 
-def _considers(rung: Rung, base: Rung, evidence: Evidence) -> bool:
+def _inverse_gap(costs: Mapping[Rung, float], greed: float) -> dict[Rung, float]:
+    """Each rung the less likely, the more it is expected to cost than the cheapest, which has the rest."""
+    best = min(costs, key=costs.__getitem__)
+    chances = {rung: 1 / (len(costs) + greed * (cost - costs[best])) for rung, cost in costs.items()}
+    chances[best] = 1.0 - sum(chance for rung, chance in chances.items() if rung != best)
+    return chances
+
+
+def _may_replace(rung: Rung, base: Rung, evidence: Evidence) -> bool:
     """Whether a rung may stand in for the ladder's.
 
-    Always, where it is believed to protect as well and acts where the ladder acts. Else only on weak evidence, and
-    never where a rule is broken: down to a question about a guarded device, and to a message about others. That
-    something is told at all is the budget's decision, not this one's.
+    What the ladder would act on is acted on, and what it would tell is told: no answer turns an act into a message,
+    or a message into a line on record (whether something is told at all is the budget's decision). Where a rule is
+    broken the ladder decides alone; about a guarded device only what is believed to protect as well may stand in.
     """
-    if rung in {"record", "escalate"} or base == "record":
+    if evidence.rule or rung in {"record", "escalate"} or base == "record" or (rung in ACTS) != (base in ACTS):
         return False
-    if (rung in ACTS) != (base in ACTS):
-        return False
-    return STEPS[rung].stops >= STEPS[base].stops or not (evidence.rule or evidence.guarded)
+    return STEPS[rung].stops >= STEPS[base].stops or not evidence.guarded
 
 
 def _affords(extra: float, left: float) -> float:
@@ -221,9 +223,8 @@ def _affords(extra: float, left: float) -> float:
 def _believed(evidence: Evidence) -> float:
     if evidence.rule:
         return BROKEN
-    tempting = TEMPTING ** (evidence.away + evidence.night)
-    bits = min(max(0, evidence.above) / 256, SPREAD)
-    odds = REAL / (1 - REAL) * tempting * 2.0**bits / (SPREAD * math.log(2))
+    bits = min(max(0, evidence.above) / 256, SPREAD) + TEMPTING * (evidence.away + evidence.night)
+    odds = REAL / (1 - REAL) * math.exp2(bits) / (SPREAD * math.log(2))
     return odds / (1 + odds)
 
 
@@ -242,8 +243,3 @@ def _count(counts: dict[str, tuple[float, float]], key: str, weight: float, valu
     if total >= MOST:
         total, said = total / 2, said / 2
     counts[key] = (total + weight, said + value)
-
-
-def told(state: BanditState) -> Mapping[Rung, tuple[float, float]]:
-    """For people: for each rung that was ever heard about, how much was, and how much of it was minded."""
-    return {rung: state.minds[rung] for rung in STEPS if rung in state.minds}
