@@ -1,0 +1,102 @@
+"""Does an event cost more after a year, or in a home with ten thousand devices?"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+import msgspec
+
+from homeward.bench.homes import Household
+from homeward.bench.speed.rates import in_turns, told, whole_path
+from homeward.bench.speed.streams import FLAT, Stream, flats, whole
+from homeward.core.engine import Engine, EngineState
+from homeward.core.event import Event
+from homeward.journal import chain
+
+HEARD: Final = 3
+"""A home of ten or ten thousand devices is measured after so many events for each device."""
+
+LONG_SECONDS: Final = 0.1
+"""An event that takes so long keeps whoever looks at the page waiting, and all other events."""
+
+
+class Aged:
+    """The state that the first events of a stream lead to; any number of engines go on from there."""
+
+    def __init__(self, stream: Stream, until: int) -> None:
+        """Fold so many events in memory. ``pauses`` are those that took long: the day of the stream, and seconds."""
+        engine = told(stream)
+        self.pauses: list[tuple[int, float]] = []
+        before = perf_counter()
+        for event in stream.events[:until]:
+            engine.handle(event)
+            now = perf_counter()
+            if now - before >= LONG_SECONDS:
+                self.pauses.append(((event.at - stream.events[0].at).days + 1, now - before))
+            before = now
+        self.memory = deep_size(engine.state)
+        self._snapshot = chain.encode(engine.state)
+
+    def engine(self) -> Engine:
+        """A new engine, as one is that was restarted."""
+        return Engine(msgspec.msgpack.decode(self._snapshot, type=EngineState))
+
+
+def measure(
+    home: Household,
+    folder: Path,
+    *,
+    events: int,
+    days: int,
+    devices: int,
+    rounds: int,
+    done: Callable[[str], object] = lambda _name: None,
+) -> dict[str, Any]:
+    """The whole path's events a second, each over so many ``events``: of a home from its first, and after ``days``;
+    and of ten and of many ``devices``, when each was heard three times in the mean.
+
+    ``growth``, ``bytes_per_device`` (of memory, of each more than ten) and ``pauses``, the events of those days that
+    took longer than a tenth of a second.
+    """
+    year = whole(home)
+    later = home.index(home.at[0] + timedelta(days=days))
+    aged = Aged(year, later)
+    done("days")
+    few, many = (flats(home, count, HEARD * count + events) for count in (FLAT, devices))
+    small, large = Aged(few, HEARD * FLAT), Aged(many, HEARD * devices)
+    done("devices")
+    pieces: dict[str, tuple[Sequence[Event], Callable[[], Engine]]] = {
+        "day_1": (year.events[:events], partial(told, year)),
+        f"day_{days}": (year.events[later : later + events], aged.engine),
+        f"devices_{FLAT}": (few.events[HEARD * FLAT :], small.engine),
+        f"devices_{devices}": (many.events[HEARD * devices :], large.engine),
+    }
+    paths = {name: whole_path(streamed, make, folder) for name, (streamed, make) in pieces.items()}
+    seconds = in_turns(paths, rounds, done)
+    states = dict(zip(list(pieces)[1:], (aged, small, large), strict=True))
+    return {
+        "growth": {name: round(len(streamed) / seconds[name]) for name, (streamed, _) in pieces.items()},
+        "bytes_per_device": round((large.memory - small.memory) / (devices - FLAT)),
+        "state_mib": {name: round(state.memory / 2**20, 1) for name, state in states.items()},
+        "pauses": [{"day": day, "seconds": round(taken, 2)} for day, taken in aged.pauses],
+    }
+
+
+def deep_size(thing: object) -> int:
+    """How many bytes of memory a thing takes with all that it refers to, each counted once, without code."""
+    seen, waiting, size = set[int](), [thing], 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen and not isinstance(one, type | ModuleType | FunctionType):
+            seen.add(id(one))
+            size += sys.getsizeof(one)
+            waiting += gc.get_referents(one)
+    return size
