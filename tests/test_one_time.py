@@ -145,6 +145,14 @@ def test_a_code_is_not_new_again_because_the_file_was_edited(house: House) -> No
     assert "used before" in house.says(code)
 
 
+def test_of_those_who_were_deleted_no_more_is_remembered_than_of_the_others(house: House) -> None:
+    for turn in range(2):
+        names = [f"person:{turn}-{n}" for n in range(PEOPLE_LIMIT)]
+        write(house.folder, "".join(f"{name} = totp {RFC}\n" for name in names))
+        assert {house.says(house.code(), name) for name in names} == {"right"}
+        assert len(house.codes._tries) == PEOPLE_LIMIT
+
+
 def test_a_wall_clock_that_is_set_back_makes_no_code_new(house: House) -> None:
     code = house.code()
     assert house.says(code) == "right"
@@ -274,6 +282,8 @@ def test_there_are_so_many_people_and_no_more(tmp_path: Path) -> None:
     assert len(read_keys(tmp_path)) == PEOPLE_LIMIT
     with pytest.raises(KeysError, match="delete one first"):
         enrol_telephone(tmp_path, ANNA)
+    assert withdraw(tmp_path, "person:0")
+    enrol_telephone(tmp_path, "person:0")
     write(tmp_path, "".join([*lines, f"{ANNA} = totp {RFC}\n"]))
     with pytest.raises(KeysError, match=f"line {PEOPLE_LIMIT + 1}: one line for each"):
         read_keys(tmp_path)
@@ -283,7 +293,7 @@ def test_there_are_so_many_people_and_no_more(tmp_path: Path) -> None:
     "line",
     [
         "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
-        "person:anna = totp JBSWY3DPEHPK3PXP",
+        "person:anna = totp JBSWY3DPEHPK3PXPJBSWY3DP",
         "person:anna = totp JBSWY3DPEHPK3PXP0189JBSWY3DPEHPK",
         "person:anna = pin JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
         "person:anna = word JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
@@ -296,6 +306,11 @@ def test_a_line_that_cannot_be_understood_is_named_but_never_quoted(tmp_path: Pa
     with pytest.raises(KeysError, match="line 2: write “person:NAME = totp SECRET”") as caught:
         read_keys(tmp_path)
     assert "JBSW" not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
+
+
+def test_sixteen_bytes_are_secret_enough(tmp_path: Path) -> None:
+    write(tmp_path, f"{ANNA} = totp {'JBSWY3DPEHPK3PXPJBSWY3DPEI'.lower()}\n")
+    assert list(read_keys(tmp_path)) == [ANNA]
 
 
 def test_secrets_are_in_no_words_about_them() -> None:

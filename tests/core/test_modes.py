@@ -105,6 +105,11 @@ def test_another_mode_ends_maintenance_for_good() -> None:
     assert not modes.arms
 
 
+@pytest.mark.parametrize(("name", "hours"), [("night", 24), ("holiday", 90 * 24), ("maintenance", 8)])
+def test_a_mode_may_last_as_long_as_its_table_says(name: str, hours: int) -> None:
+    assert entered(name, NOW + hours * HOUR).next_deadline() == NOW + hours * HOUR
+
+
 @pytest.mark.parametrize(
     ("name", "until", "by", "why"),
     [

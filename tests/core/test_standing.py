@@ -141,6 +141,7 @@ def test_a_rule_ends_by_itself() -> None:
         ({"end": 5}, "a beginning and an end"),
         ({"begin": 5, "end": 1440}, "from 00:00 to 23:59"),
         ({"begin": -1, "end": 5}, "from 00:00 to 23:59"),
+        ({"begin": 1440, "end": 5}, "from 00:00 to 23:59"),
         ({"begin": 5, "end": 5}, "another time than they begin"),
         ({"until": NOW}, "later than now"),
         ({"until": LAST_MS}, "later than now"),
@@ -153,6 +154,11 @@ def test_what_cannot_be_a_rule_is_refused_with_the_reason(about: dict[str, Any],
     standing = Standing()
     assert why in added(standing, rule(**about))
     assert standing == Standing()
+
+
+def test_the_longest_snooze_and_the_first_moment_are_allowed() -> None:
+    assert refusal(rule("snooze", until=NOW + SNOOZE_MS), LAMP) == ""
+    assert refusal(rule("never_fine", begin=0, end=1439, made_at=0), LAMP) == ""
 
 
 @pytest.mark.parametrize(

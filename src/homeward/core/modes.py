@@ -121,11 +121,8 @@ class Modes:
         ended = self.current
         if ended.until is None or at < ended.until:
             return None
-        after = _row(ended).after
-        if self.before is not None and not after:
-            self.current, self.before = self.before, None
-        else:
-            self.current = Mode(after or HOME, ended.until, None, ended.by)
+        after = Mode(_row(ended).after or HOME, ended.until, None, ended.by)
+        self.current, self.before = self.before or after, None
         return ended
 
     def next_deadline(self) -> int | None:
