@@ -186,6 +186,35 @@ async def test_an_act_that_is_done_after_it_was_taken_back_is_taken_back_again(g
         assert [word for _, _, word in siren.heard] == ["off", "on", "off"]
 
 
+async def test_an_act_that_is_done_while_it_is_taken_back_is_taken_back_again(gate: threading.Event) -> None:
+    """The revert is answered last, but the siren went on after it had been switched off."""
+    queues: list[ResponderQueue] = []
+
+    class Crossing(Siren):
+        async def _do(self, step: str, action: Action, word: str | None) -> None:
+            self.asked += 1
+            if step == "apply":
+                await asyncio.to_thread(self._late, action)
+                return
+            self.heard.append((step, action.id, word))
+            gate.set()
+            await until(lambda: all(isinstance(call.effect, Revert) for call in queues[0]._hanging))
+
+        def _late(self, action: Action) -> None:
+            gate.wait()
+            self.heard.append(("apply", action.id, "on"))
+
+    siren = Crossing()
+    async with working(siren, seconds=1.0) as (queue, told):
+        queues.append(queue)
+        queue.put(apply())
+        await until(lambda: siren.asked == 1)
+        queue.put(revert())
+        await queue.finished()
+    assert [word for _, _, word in siren.heard] == ["off", "on", "off"]
+    assert told == [("apply", "i1-1", False, "no answer within 1 s"), ("revert", "i1-1", True, "")]
+
+
 async def test_an_act_that_was_only_slow_is_not_in_doubt() -> None:
     siren = Siren()
     siren.before = lambda _step, _action: time.sleep(0.02)

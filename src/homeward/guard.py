@@ -13,6 +13,7 @@ from homeward.core.effects import Action, Apply, Effect, Revert
 from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
+from homeward.core.lease import Lease
 from homeward.core.settings import Settings
 from homeward.journal import Journal
 from homeward.journal.chain import encode
@@ -78,7 +79,7 @@ class Guard:
                 del done[entry.action]
             on_entry()
         guard = cls(journal, engine)
-        opened = {name: lease.action for name, lease in engine.leases.items() if lease.status != "ended"}
+        opened = {name: lease.action for name, lease in engine.leases.items() if _was_asked_for(lease)}
         held = {name for name, action in opened.items() if name in done and done[name].device == action.device}
         taught = isinstance(entry, Change) and entry.command == "backfill_end"
         guard.before = Before(
@@ -146,6 +147,11 @@ class Guard:
         self.unwritten.clear()
         self._deliveries.clear()
         self._last.clear()
+
+
+def _was_asked_for(lease: Lease) -> bool:
+    """Whether it is open, and no message that still waits for the end of quiet hours."""
+    return lease.status != "ended" and (lease.status != "applying" or lease.attempts > 0)
 
 
 def _ends(outcome: Outcome, done: Mapping[str, Action]) -> bool:

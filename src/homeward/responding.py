@@ -117,15 +117,19 @@ class ResponderQueue:
         return None
 
     async def _ask(self, effect: Apply | Revert) -> tuple[bool, str]:
-        """Call the responder: whether it went well, and one line about it."""
+        """Call the responder, again where a late act came in between: whether it went well, and a line about it."""
         name, hang = effect.action.id, len(self._hanging)
         if hang >= (HANGING_LIMIT // 2 if isinstance(effect, Apply) else HANGING_LIMIT):
             return False, f"{hang} earlier calls still hang"
-        failure = await self._call(effect)
-        if failure is None and isinstance(effect, Revert) and self._is_being_applied(name):
-            self._unsure[name] = effect
-            return False, "taken back, but an earlier call to do it hangs and may yet succeed"
-        return failure is None, failure or ""
+        while True:
+            doubtful = isinstance(effect, Revert) and self._is_being_applied(name)
+            failure = await self._call(effect)
+            if failure is not None or not isinstance(effect, Revert) or not doubtful:
+                return failure is None, failure or ""
+            if self._is_being_applied(name):
+                self._unsure[name] = effect
+                return False, "taken back, but an earlier call to do it hangs and may yet succeed"
+            # It ended meanwhile, and nobody knows which of the two was first.
 
     async def _call(self, effect: Apply | Revert) -> str | None:
         """What went wrong, or nothing."""
@@ -186,8 +190,8 @@ class _Call:
             self.failure = "it broke off"
         elif (error := task.exception()) is not None:
             self.failure = one_line(error)
-        _call_soon(self._loop, self.answered.set)
         self.part_ended()
+        _call_soon(self._loop, self.answered.set)
 
     def part_begins(self) -> None:
         with self._counting:
@@ -287,14 +291,15 @@ class _OwnThreads(ThreadPoolExecutor):
             call.part_begins()
 
         def work() -> None:
+            told: Callable[[Any], None] = future.set_result
             try:
-                future.set_result(fn(*args, **kwargs))
+                answer = fn(*args, **kwargs)
             except BaseException as error:
-                future.set_exception(error)
-            finally:
-                self._room.release()
-                if call is not None:
-                    call.part_ended()
+                told, answer = future.set_exception, error
+            self._room.release()
+            if call is not None:
+                call.part_ended()  # before it is told: what a coroutine waited for is over when it is
+            told(answer)
 
         threading.Thread(target=work, name="responder's call", daemon=True).start()
         return future
@@ -319,7 +324,7 @@ class Acting:
         phantoms: frozenset[str],
         tell: Callable[[Input], None],
     ) -> None:
-        self.queues = {one.name: ResponderQueue(one, self._report) for one in responders}
+        self.queues = {one.name: ResponderQueue(one, self._report, seconds=ANSWER_SECONDS) for one in responders}
         self._engine, self._phantoms, self._tell = engine, phantoms, tell
         self._handed = {name for name, lease in engine.leases.items() if lease.status != "ended"} - phantoms
         self._failing: set[str] = set()

@@ -1,8 +1,9 @@
 """The async shell: one task per source, one for the engine, one queue per responder.
 
-Inputs are folded in the event loop, by one task; only the commit runs in a worker thread, so that the page stays
-alive while the disk is slow. Nothing is acknowledged and nothing is done before its commit, with one exception: a
-lease ends on time whatever fails, so reverts are carried out also while the journal cannot be written.
+Inputs are folded in the event loop, by one task; only the commit runs in a thread, so that the page stays alive
+while the disk is slow: in a thread of its own, as others might use up asyncio's. Nothing is acknowledged and nothing
+is done before its commit, with one exception: a lease ends on time whatever fails, so reverts are carried out also
+while the journal cannot be written.
 
 While it cannot be written (a full disk): the batch is kept and tried again; sources wait; no new act is done, and
 the engine is told so by an `Outcome`, so that it asks again when there is space; outcomes, answers, commands and
@@ -16,6 +17,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -105,6 +107,7 @@ class Service:
         self._acting = Acting(responders, guard.engine, guard.before.phantoms, self._tell)
         self._orphans = {action.id: action for action in guard.before.orphans}
         self._uncommitted: list[tuple[_Waiting, list[Effect]]] = []
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._retry_delay, self._retry_at = 0.0, 0.0
         self._inputs_since, self._snapshot_at = 0, time.monotonic()
         self._version = 0
@@ -196,6 +199,7 @@ class Service:
             self._wake.set()
             await asyncio.wait({engine})
             await self._save_snapshot()
+            self._disk.shutdown(wait=False)
 
     def _start_feeders(self) -> list[asyncio.Task[None]]:
         """Everything that brings inputs; none of these ever ends by itself."""
@@ -250,8 +254,8 @@ class Service:
         """Hand out again what was asked for before the restart and has no outcome. Responders are idempotent."""
         now = self.clock.now()
         for name, lease in self.guard.engine.leases.items():
-            if name in self.guard.before.phantoms or lease.error:
-                continue
+            if name in self.guard.before.phantoms or lease.error or not lease.attempts:
+                continue  # nothing was ever done, or it is asked for when its time comes
             if lease.status == "applying":
                 self._acting.carry_out(Apply(at=now, action=lease.action))
             elif lease.status == "reverting":
@@ -355,7 +359,7 @@ class Service:
         if self._retry_delay and time.monotonic() < self._retry_at:
             return False
         try:
-            await asyncio.to_thread(self.guard.commit)
+            await asyncio.get_running_loop().run_in_executor(self._disk, self.guard.commit)
         except JournalError as error:
             self._counts["commits_failed"] += 1
             if not self._retry_delay:
@@ -408,7 +412,8 @@ class Service:
         if self.guard.unwritten or self._orphans:
             return
         try:
-            await asyncio.to_thread(self.guard.journal.save_snapshot, self.guard.engine.state)
+            save, state = self.guard.journal.save_snapshot, self.guard.engine.state
+            await asyncio.get_running_loop().run_in_executor(self._disk, save, state)
         except JournalError as error:
             log.warning("no snapshot: %s", error)
 
