@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
@@ -59,6 +59,8 @@ def test_what_two_filters_share_fits_both_and_nothing_else_does(one: str, other:
 
 
 @given(OWNERS, st.booleans(), OWN, st.one_of(st.none(), OWN), OWN)
+@example([("a/b", False), ("#", True)], False, ["a/#"], ["+/b", "a/a"], ["a"])
+@example([("#", True)], True, ["a/#"], None, ["+/b"])
 def test_a_restriction_leaves_what_the_user_may_and_every_claim_allows(
     owners: list[tuple[str, bool]], default: bool, own: list[str], second: list[str] | None, commands: list[str]
 ) -> None:
