@@ -180,7 +180,6 @@ def test_an_owner_who_hates_questions_is_told_instead() -> None:
     bandit = Bandit()
     answered(20, "ask", SENSOR, odd(), Verdict("yes", too_much=True), bandit)
     answered(20, "notify", WEAK, odd(1), Verdict("yes"), bandit)
-    assert "notify" not in bandit.chances(odd(), SENSOR) or bandit.chances(odd(), SENSOR)["notify"] < 0.1
     live(bandit, [(odd(1), WEAK, 0.5, Verdict())] * 200)  # what lets more through has to be earned first
     assert bandit.chances(odd(), SENSOR)["notify"] > 0.9
     assert bandit.chances(odd(guarded=True), SENSOR) == {"ask": 1.0}
