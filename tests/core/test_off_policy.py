@@ -167,7 +167,7 @@ def test_estimates_are_right_in_the_mean_and_the_interval_holds_the_truth(policy
     within = sum(one.low is not None and one.high is not None and one.low <= truth <= one.high for one in found)
     assert within >= 180
     spread = {name: sum((getattr(one, name) - truth) ** 2 for one in found) for name in ("ips", "dr")}
-    assert spread["dr"] <= 1.01 * spread["ips"]
+    assert spread["dr"] <= 1.1 * spread["ips"]
 
 
 def test_what_was_never_tried_is_not_estimated() -> None:
