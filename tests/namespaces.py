@@ -1,4 +1,4 @@
-"""A small home of network namespaces: two devices behind a router, and a world beyond it. Packets and kernel are real.
+"""A small home of network namespaces: two devices behind a router, and a world beyond it. All packets are real.
 
 A test module imports ``home_fixture`` (a routed home) or ``bridged_home_fixture`` (one network), and its tests ask
 for ``home`` or ``bridged_home``. All sockets are in the test's own process: a thread that enters a namespace makes
@@ -8,6 +8,7 @@ them, and there they stay.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import secrets
 import socket
@@ -15,11 +16,11 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 from tests.conftest import IN_CI
@@ -31,6 +32,8 @@ PATIENCE: Final = 0.3
 """How long a test waits for what must not come. What does come takes a thousandth of it."""
 
 CLONE_NEWNET: Final = 0x40000000
+
+T = TypeVar("T")
 
 DEVICE, OTHER, WORLD = "10.77.1.2", "10.77.2.2", "198.51.100.1"
 DEVICE6, OTHER6, WORLD6 = "fd77:1::2", "fd77:2::2", "2001:db8:77::1"
@@ -54,23 +57,36 @@ class Place:
         """Who began to speak to a service here, and to which port."""
         self._closing = ExitStack()
 
-    def socket(self, family: socket.AddressFamily, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket in this namespace."""
+    def inside(self, act: Callable[[], T]) -> T:
+        """Do something in this namespace."""
 
-        def make() -> socket.socket:
+        def enter() -> T:
             libc = ctypes.CDLL(None, use_errno=True)
             with Path(f"/run/netns/{self.name}").open("rb") as there:
                 if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
-            return socket.socket(family, kind, protocol)
+            return act()
 
         with ThreadPoolExecutor(1) as one:  # the thread stays in the namespace, and ends here
-            return one.submit(make).result()
+            return one.submit(enter).result()
+
+    def make(self, family: socket.AddressFamily, kind: int, protocol: int = 0) -> socket.socket:
+        """A socket in this namespace."""
+        return self.inside(lambda: socket.socket(family, kind, protocol))
+
+    def sysctl(self, name: str, value: int) -> None:
+        """Set something in this namespace's kernel."""
+        path = Path("/proc/sys/net") / name
+        self.inside(lambda: path.write_text(f"{value}\n", "ascii"))
+
+    def ip(self, *lines: str) -> None:
+        """Configure this namespace: each line is what follows `ip`."""
+        _ip("-n", self.name, lines=lines)
 
     def serve(self, *ports: int, udp: bool = False) -> None:
         """Echo whatever comes to the ports."""
         for port in ports:
-            end = self.socket(socket.AF_INET6, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
+            end = self.make(socket.AF_INET6, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)
             end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             end.bind(("::", port))
@@ -83,7 +99,7 @@ class Place:
 
     def connect(self, peer: str, port: int, *, seconds: float = DEADLINE) -> socket.socket:
         """A conversation with a service; raises `TimeoutError` where nothing comes back."""
-        end = self.socket(_family(peer), socket.SOCK_STREAM)
+        end = self.make(_family(peer), socket.SOCK_STREAM)
         end.settimeout(seconds)
         try:
             end.connect((peer, port))
@@ -100,13 +116,19 @@ class Place:
 
     def udp(self, peer: str, port: int, *, seconds: float = DEADLINE, size: int = 5, own_port: int = 0) -> bool:
         """Whether a datagram is answered."""
-        with self.socket(_family(peer), socket.SOCK_DGRAM) as end:
+        with self.make(_family(peer), socket.SOCK_DGRAM) as end:
             end.settimeout(seconds)
             end.bind(("", own_port))
             end.sendto(b"x" * size, (peer, port))
             with suppress(TimeoutError):
                 return end.recv(1 << 16) == b"x" * size
         return False
+
+    def flood(self, peer: str, port: int, number: int) -> None:
+        """Send many small datagrams, and hear no answer."""
+        with self.make(_family(peer), socket.SOCK_DGRAM) as end:
+            for _ in range(number):
+                end.sendto(b"x", (peer, port))
 
     def ping(self, peer: str, *, seconds: float = DEADLINE) -> bool:
         """Whether an echo comes back."""
@@ -117,7 +139,7 @@ class Place:
         check = 0 if six else 0xFFFF ^ ((asks << 8) + number + 1) % 0xFFFF
         protocol = socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP
         ends = time.monotonic() + seconds
-        with self.socket(_family(peer), socket.SOCK_RAW, protocol) as end, suppress(TimeoutError):
+        with self.make(_family(peer), socket.SOCK_RAW, protocol) as end, suppress(TimeoutError):
             end.sendto(struct.pack("!BBHHH", asks, 0, check, number, 1), (peer, 0))
             while (left := ends - time.monotonic()) > 0:
                 end.settimeout(left)
@@ -182,24 +204,29 @@ class Home:
         self.places = (self.router, self.device, self.other, self.world)
         self.other_address = "10.77.1.3" if bridged else OTHER
         try:
+            _ip(lines=[f"netns add {place.name}" for place in self.places])
             for place in self.places:
-                _ip("netns", "add", place.name)
-                _ip("-n", place.name, "link", "set", "lo", "up")
-                _ip("netns", "exec", place.name, "sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad")
+                place.sysctl("ipv6/conf/default/accept_dad", 0)
+                place.ip("link set lo up")
             (self._bridge if bridged else self._route)()
         except BaseException:
             self.close()
             raise
 
-    def sysctl(self, name: str, value: int) -> None:
-        """Set something in the router's kernel."""
-        path = "/proc/sys/" + name.replace(".", "/")
-        _ip("netns", "exec", self.router.name, "sh", "-c", f"echo {value} > {path}")
-
     def nft(self, *arguments: str) -> str:
         """What `nft` says in the router."""
         command = ["ip", "netns", "exec", self.router.name, "nft", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=DEADLINE).stdout
+
+    def seconds_left(self) -> list[int]:
+        """How long each element of the router's sets still holds."""
+        entries = json.loads(self.nft("-j", "list", "ruleset"))["nftables"]
+        sets = [entry["set"] for entry in entries if "set" in entry]
+        return [one["elem"]["expires"] for each in sets for one in each.get("elem", ())]
+
+    def remove_router(self) -> None:
+        """Put the router's firewall out of reach."""
+        _ip(lines=[f"netns delete {self.router.name}"])
 
     def close(self) -> None:
         for place in self.places:
@@ -207,45 +234,34 @@ class Home:
             subprocess.run(["ip", "netns", "delete", place.name], check=False, capture_output=True)
 
     def _route(self) -> None:
-        self._cable(
-            self.device, "v1", DEVICE_MAC, [f"{ROUTER}/24", f"{ROUTER6}/64"], [f"{DEVICE}/24", f"{DEVICE6}/64"]
-        )
-        self._cable(self.other, "v2", OTHER_MAC, ["10.77.2.1/24", "fd77:2::1/64"], [f"{OTHER}/24", f"{OTHER6}/64"])
+        self._cable(self.device, "v1", DEVICE_MAC, (ROUTER, ROUTER6), (DEVICE, DEVICE6))
+        self._cable(self.other, "v2", OTHER_MAC, ("10.77.2.1", "fd77:2::1"), (OTHER, OTHER6))
+        self.device.ip(f"route add default via {ROUTER}", f"route add default via {ROUTER6}")
+        self.other.ip("route add default via 10.77.2.1", "route add default via fd77:2::1")
         self._beyond()
-        for place, way in ((self.device, "10.77.1.1"), (self.other, "10.77.2.1")):
-            _ip("-n", place.name, "route", "add", "default", "via", way)
-        for place, way in ((self.device, "fd77:1::1"), (self.other, "fd77:2::1")):
-            _ip("-n", place.name, "-6", "route", "add", "default", "via", way)
 
     def _bridge(self) -> None:
-        _ip("-n", self.router.name, "link", "add", "br0", "type", "bridge", "forward_delay", "0")
-        _ip("-n", self.router.name, "addr", "add", f"{ROUTER}/24", "dev", "br0")
-        _ip("-n", self.router.name, "link", "set", "br0", "up")
-        self._cable(self.device, "v1", DEVICE_MAC, [], [f"{DEVICE}/24"])
-        self._cable(self.other, "v2", OTHER_MAC, [], [f"{self.other_address}/24"])
-        for port in ("v1", "v2"):
-            _ip("-n", self.router.name, "link", "set", port, "master", "br0")
-        self._beyond()
+        self.router.ip("link add br0 type bridge", f"addr add {ROUTER}/24 dev br0", "link set br0 up")
+        self._cable(self.device, "v1", DEVICE_MAC, (), (DEVICE,))
+        self._cable(self.other, "v2", OTHER_MAC, (), (self.other_address,))
+        self.router.ip("link set v1 master br0", "link set v2 master br0")
         for place in (self.device, self.other):
-            _ip("-n", place.name, "route", "add", "default", "via", ROUTER)
+            place.ip(f"route add default via {ROUTER}")
+        self._beyond()
 
     def _beyond(self) -> None:
-        near, far = ["198.51.100.254/24", "2001:db8:77::fe/64"], [f"{WORLD}/24", "198.51.100.2/24", f"{WORLD6}/64"]
-        self._cable(self.world, "v0", WORLD_MAC, near, far)
-        for version, here, there in (("-4", "198.51.100.254", WORLD), ("-6", "2001:db8:77::fe", WORLD6)):
-            _ip("-n", self.router.name, version, "route", "add", "default", "via", there)
-            _ip("-n", self.world.name, version, "route", "add", "default", "via", here)
-        self.sysctl("net.ipv4.ip_forward", 1)
-        self.sysctl("net.ipv6.conf.all.forwarding", 1)
+        near = "198.51.100.254", "2001:db8:77::fe"
+        self._cable(self.world, "v0", WORLD_MAC, near, (WORLD, "198.51.100.2", WORLD6))
+        self.router.ip(*(f"route add default via {one}" for one in (WORLD, WORLD6)))
+        self.world.ip(*(f"route add default via {one}" for one in near))
+        self.router.sysctl("ipv4/ip_forward", 1)
+        self.router.sysctl("ipv6/conf/all/forwarding", 1)
 
-    def _cable(self, place: Place, port: str, mac: str, near: list[str], far: list[str]) -> None:
-        router = self.router.name
-        peer = ["peer", "name", "eth0", "address", mac, "netns", place.name]
-        _ip("link", "add", port, "netns", router, "type", "veth", *peer)
-        for name, link, addresses in ((router, port, near), (place.name, "eth0", far)):
-            for address in addresses:
-                _ip("-n", name, "addr", "add", address, "dev", link)
-            _ip("-n", name, "link", "set", link, "up")
+    def _cable(self, place: Place, port: str, mac: str, near: Sequence[str], far: Sequence[str]) -> None:
+        self.router.ip(f"link add {port} type veth peer name eth0 address {mac} netns {place.name}")
+        for one, link, addresses in ((self.router, port, near), (place, "eth0", far)):
+            lengths = ((address, 64 if ":" in address else 24) for address in addresses)
+            one.ip(*(f"addr add {address}/{length} dev {link}" for address, length in lengths), f"link set {link} up")
 
 
 @pytest.fixture(name="home")
@@ -300,5 +316,7 @@ def _family(peer: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in peer else socket.AF_INET
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=DEADLINE)
+def _ip(*arguments: str, lines: Iterable[str]) -> None:
+    batch = "\n".join(lines)
+    command = ["ip", *arguments, "-batch", "-"]
+    subprocess.run(command, input=batch, text=True, check=True, capture_output=True, timeout=DEADLINE)

@@ -1,75 +1,561 @@
-"""A device is cut off the network or narrowed to what it needs by a real kernel's firewall, and comes back by itself."""
+"""By a real kernel's firewall a device is cut off or narrowed to what it needs, and it comes back by itself."""
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.namespaces import (
+    DEADLINE,
     DEVICE,
     DEVICE6,
     DEVICE_MAC,
     OTHER,
+    OTHER6,
+    OTHER_MAC,
     PATIENCE,
     ROUTER,
+    ROUTER6,
     WORLD,
     WORLD6,
+    WORLD_MAC,
     Home,
+    bridged_home_fixture,  # noqa: F401 - a fixture
     home_fixture,  # noqa: F401 - a fixture
+    says,
+    wait_until,
 )
 
 from homeward.core.effects import Action
-from homeward.responders.nftables import NftablesResponder, NftError
+from homeward.responders.nftables import NftablesResponder, NftError, SystemResolver, remove_table
+from homeward.responders.nftables_rules import (
+    KILOBYTES_A_SECOND,
+    KILOBYTES_AT_ONCE,
+    PACKETS_A_SECOND,
+    PACKETS_AT_ONCE,
+    claim_name,
+)
 
 NAMES: dict[str, Sequence[str]] = {
-    "camera": [DEVICE_MAC, DEVICE, DEVICE6],
-    "by-mac": [DEVICE_MAC],
-    "by-address": [DEVICE],
-    "phone": [OTHER],
+    "camera": [DEVICE_MAC.upper(), DEVICE, DEVICE6],
+    "by mac": [DEVICE_MAC],
+    "by address": [DEVICE],
+    "phone": [OTHER_MAC, OTHER, OTHER6],
+    "router": [ROUTER],
+    "way out": [WORLD_MAC],
+    "everybody": ["10.255.255.255"],
+    "loud": ["224.0.0.251"],
+    "broken": ["192.168.1.300"],
 }
+CLOUD = {"cloud.example": [WORLD, WORLD6], "inside.example": [OTHER, "127.0.0.1"]}
+
+GUARD = """
+import asyncio, sys
+from datetime import datetime
+from homeward.core.effects import Action
+from homeward.responders.nftables import NftablesResponder
+async def main():
+    namespace, ends, *addresses = sys.argv[1:]
+    act = Action(id="one", incident="i", responder="nftables", device="camera", command="quarantine",
+                 restore="release", ends=datetime.fromisoformat(ends))
+    await NftablesResponder(lambda name: addresses, namespace=namespace).apply(act)
+    print("done", flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+"""
+
+
+def look_up(name: str) -> Sequence[str]:
+    if name not in CLOUD:
+        raise OSError("no such name")
+    return CLOUD[name]
 
 
 def responder(home: Home, **more: Any) -> NftablesResponder:
-    return NftablesResponder(lambda name: NAMES.get(name, ()), namespace=home.router.name, **more)
+    """A responder without any memory, as after a restart."""
+    more = {"namespace": home.router.name, "resolve": look_up, **more}
+    return NftablesResponder(lambda name: NAMES.get(name, ()), **more)
 
 
-def claim(
-    command: str = "quarantine", *allow: str, device: str = "camera", seconds: float = 60, id: str = "one"
-) -> Action:
-    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+def claim(*allow: str, device: str = "camera", seconds: float = 600, lease: str = "one", command: str = "") -> Action:
+    """A quarantine, or a restriction to what is allowed."""
     return Action(
-        id=id,
+        id=lease,
         incident="i",
         responder="nftables",
         device=device,
-        command=command,
+        command=command or ("restrict" if allow else "quarantine"),
         restore="release",
-        ends=ends,
+        ends=datetime.now(UTC) + timedelta(seconds=seconds),
         allow=allow,
     )
 
 
-async def test_a_device_is_cut_off_within_the_call_and_comes_back_when_it_is_taken_back(home: Home) -> None:
+def acting(home: Home) -> tuple[NftablesResponder, Action, Callable[[int], str], Callable[[], None]]:
+    """For the contract of all responders: a responder, an act, what holds after some acts, how to make it fail."""
     home.world.serve(443)
-    home.other.serve(80)
-    assert home.device.ping(WORLD)
-    assert home.device.tcp(WORLD, 443)
-    act = claim()
-    await responder(home).apply(act)
-    assert not home.device.ping(WORLD, seconds=PATIENCE)
-    assert not home.device.tcp(WORLD, 443, seconds=PATIENCE)
-    assert not home.device.tcp(OTHER, 80, seconds=PATIENCE)
-    assert home.other.tcp(WORLD, 443)
-    await responder(home).revert(act)
-    assert home.device.tcp(WORLD, 443)
+
+    def state(number: int) -> str:
+        return "release" if home.device.tcp(WORLD, 443, seconds=1) else "quarantine"
+
+    return responder(home), claim(), state, home.remove_router
 
 
-async def test_list(home: Home) -> None:
-    home.world.serve(443, 80)
-    act = claim("restrict", "tcp 443 cloud.example", "udp 123 mud:local-networks", "* * 198.51.100.2")
-    await responder(home, resolve=lambda name: [WORLD, WORLD6]).apply(act)
-    assert home.device.tcp(WORLD, 443)
+def killed_guard(home: Home, ends: datetime) -> None:
+    """A guard that cut the camera off, and was killed at once."""
+    command = [sys.executable, "-c", GUARD, home.router.name, ends.isoformat(), *NAMES["camera"]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as guard:
+        assert guard.stdout is not None
+        assert guard.stdout.readline() == "done\n"
+        guard.kill()
+
+
+def can_speak(home: Home, peer: str = WORLD, port: int = 443) -> bool:
+    """For what should not be so: it is not waited for."""
+    return home.device.tcp(peer, port, seconds=PATIENCE)
+
+
+# Quarantine ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_device_is_cut_off_within_the_call_and_nobody_else_is(home: Home) -> None:
+    home.world.serve(443)
+    home.router.serve(1883)
+    home.device.serve(80)
+    home.device.serve(5683, udp=True)
+    for peer in (WORLD, WORLD6):
+        assert home.device.ping(peer)
+        assert home.device.tcp(peer, 443)
+    with home.device.connect(WORLD, 443) as running:
+        assert says(running)
+        await responder(home).apply(claim())
+        assert not says(running, seconds=PATIENCE)
+        for peer in (WORLD, WORLD6):
+            assert not home.device.ping(peer, seconds=PATIENCE)
+            assert not can_speak(home, peer)
+        assert not can_speak(home, ROUTER, 1883)
+        for peer in (DEVICE, DEVICE6):
+            assert not home.other.tcp(peer, 80, seconds=PATIENCE)
+            assert not home.world.udp(peer, 5683, seconds=PATIENCE)
+        assert home.device.heard == []
+        assert home.other.tcp(WORLD, 443)
+        assert home.other.tcp(ROUTER, 1883)
+        await responder(home).revert(claim())
+        assert says(running)
     assert home.device.tcp(WORLD6, 443)
-    assert not home.device.tcp(WORLD, 80, seconds=PATIENCE)
+    assert home.other.tcp(DEVICE, 80)
+
+
+async def test_a_device_that_is_cut_off_keeps_its_address(home: Home) -> None:
+    home.router.serve(67, 547, 69, udp=True)
+    await responder(home).apply(claim())
+    assert home.device.udp(ROUTER, 67, own_port=68)
+    assert home.device.udp(ROUTER6, 547, own_port=546)
+    assert not home.device.udp(ROUTER, 69, own_port=68, seconds=PATIENCE)
+    assert not home.device.udp(ROUTER, 67, own_port=69, seconds=PATIENCE)
+
+
+async def test_no_way_out_is_left_by_the_ports_of_dhcp(home: Home) -> None:
+    home.world.serve(67, udp=True)
+    assert home.device.udp(WORLD, 67, own_port=68)
+    await responder(home).apply(claim())
+    assert not home.device.udp(WORLD, 67, own_port=68, seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("device", ["by mac", "by address"])
+async def test_one_address_is_enough(home: Home, device: str) -> None:
+    home.world.serve(443)
+    await responder(home).apply(claim(device=device))
+    assert not can_speak(home)
+    await responder(home).revert(claim(device=device))
+    assert home.device.tcp(WORLD, 443)
+
+
+# Time ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_kernel_releases_the_device_while_the_guard_is_dead(home: Home) -> None:
+    home.world.serve(443)
+    ends = datetime.now(UTC) + timedelta(seconds=3)
+    killed_guard(home, ends)
+    assert not can_speak(home)
+    wait_until(lambda: can_speak(home), "the lease is over")
+    assert datetime.now(UTC) >= ends
+    assert home.device.tcp(WORLD6, 443)
+    await responder(home).revert(claim())
+    assert home.nft("list", "ruleset").count("chain") == 0
+
+
+async def test_another_guard_takes_back_what_a_killed_one_did(home: Home) -> None:
+    home.world.serve(443)
+    killed_guard(home, datetime.now(UTC) + timedelta(seconds=600))
+    assert not can_speak(home)
+    await responder(home).revert(claim())
+    assert home.device.tcp(WORLD, 443)
+
+
+async def test_the_same_act_again_changes_nothing_and_lengthens_nothing(home: Home) -> None:
+    act, longer = claim(seconds=60), claim(seconds=6000)
+    await responder(home).apply(act)
+    before = home.nft("-s", "list", "ruleset")
+    for again in (act, longer):
+        await responder(home).apply(again)
+    assert home.nft("-s", "list", "ruleset") == before
+    assert not [left for left in home.seconds_left() if left > 61]
+    await responder(home).apply(claim(seconds=5))
+    assert not [left for left in home.seconds_left() if left > 5]
+    for _ in range(2):
+        await responder(home).revert(act)
+    assert home.device.ping(WORLD)
+
+
+async def test_a_claim_whose_time_is_over_is_not_made(home: Home) -> None:
+    await responder(home).apply(claim(seconds=-1))
+    assert home.nft("list", "ruleset") == ""
+    act = claim(seconds=60)
+    late = responder(home, now=lambda: datetime.now(UTC) + timedelta(seconds=61))
+    await late.apply(act)
+    assert home.nft("list", "ruleset") == ""
+
+
+async def test_what_is_over_is_cleared_away_by_the_next_act(home: Home) -> None:
+    await responder(home).apply(claim(seconds=0.5, lease="old"))
+    wait_until(lambda: not home.seconds_left(), "the claim is over")
+    assert claim_name("old") in home.nft("list", "ruleset")
+    await responder(home).apply(claim(lease="new"))
+    assert claim_name("old") not in home.nft("list", "ruleset")
+
+
+# A list of what is needed -------------------------------------------------------------------------------------------
+
+
+async def test_only_what_is_on_the_list_passes(home: Home) -> None:
+    home.world.serve(443, 80, 53)
+    home.world.serve(123, udp=True)
+    home.router.serve(53, 80, 8883)
+    home.router.serve(53, udp=True)
+    home.other.serve(8883, 22)
+    ours = "tcp 443 cloud.example", "tcp 8883 mud:local-networks", f"udp 123 {WORLD}", f"icmp 8 {OTHER}"
+    await responder(home).apply(claim(*ours))
+    for peer in (WORLD, WORLD6):
+        assert home.device.tcp(peer, 443)
+    for peer in (ROUTER, OTHER, OTHER6):
+        assert home.device.tcp(peer, 8883)
+    assert home.device.udp(WORLD, 123)
+    assert home.device.ping(OTHER)
+    assert home.device.tcp(ROUTER, 53)
+    assert home.device.udp(ROUTER, 53)
+    for peer, port in ((WORLD, 80), (WORLD, 53), ("198.51.100.2", 443), (ROUTER, 80), (OTHER, 22)):
+        assert not can_speak(home, peer, port), f"{peer} {port}"
+    assert not home.device.udp(WORLD6, 123, seconds=PATIENCE)
+    assert not home.device.ping(WORLD, seconds=PATIENCE)
+    assert home.other.tcp(WORLD, 80)
+    await responder(home).revert(claim())
+    assert home.device.tcp(WORLD, 80)
+
+
+async def test_answers_pass_and_questions_from_the_same_peer_do_not(home: Home) -> None:
+    home.device.serve(80, 443)
+    home.device.serve(123, 5683, udp=True)
+    home.world.serve(123, 443)
+    await responder(home).apply(claim("tcp 443 cloud.example", f"udp 123 {WORLD}"))
+    for port in (80, 443):
+        assert not home.world.tcp(DEVICE, port, seconds=PATIENCE)
+    assert not home.world.udp(DEVICE, 5683, own_port=123, seconds=PATIENCE)
+    assert home.device.heard == []
+    assert home.device.tcp(WORLD, 443)
+
+
+async def test_who_may_ask_the_device_is_answered_and_cannot_be_asked(home: Home) -> None:
+    home.device.serve(8080, 80)
+    home.other.serve(8080)
+    home.world.serve(8080)
+    await responder(home).apply(claim(f"tcp 8080 {OTHER} in"))
+    assert home.other.tcp(DEVICE, 8080)
+    assert not home.other.tcp(DEVICE, 80, seconds=PATIENCE)
+    assert not home.world.tcp(DEVICE, 8080, seconds=PATIENCE)
+    assert not can_speak(home, OTHER, 8080)
+
+
+async def test_the_router_itself_may_still_ask_a_restricted_device(home: Home) -> None:
+    home.device.serve(80)
+    await responder(home).apply(claim("tcp 443 cloud.example"))
+    assert home.router.tcp(DEVICE, 80)
+
+
+async def test_a_running_conversation_goes_on_only_if_it_is_on_the_list(home: Home) -> None:
+    home.world.serve(443, 6667)
+    with home.device.connect(WORLD, 443) as needed, home.device.connect(WORLD, 6667) as other:
+        assert says(needed)
+        assert says(other)
+        await responder(home).apply(claim("tcp 443 cloud.example"))
+        assert says(needed)
+        assert not says(other, seconds=PATIENCE)
+
+
+@pytest.mark.parametrize("device", ["by mac", "by address"])
+async def test_a_list_needs_one_address_only(home: Home, device: str) -> None:
+    home.world.serve(443, 80)
+    await responder(home).apply(claim("tcp 443 cloud.example", device=device))
+    assert home.device.tcp(WORLD, 443)
+    assert not can_speak(home, WORLD, 80)
+
+
+async def test_what_a_list_says_wrongly_or_of_unknown_names_stays_closed(home: Home) -> None:
+    home.world.serve(443)
+    home.other.serve(443)
+    lines = "tcp 443 gone.example", "tcp 443 inside.example", "tcp https cloud.example", "tcp 443", "tcp 443 a;b"
+    one = responder(home)
+    await one.apply(claim(*lines))
+    for peer in (WORLD, OTHER):
+        assert not can_speak(home, peer)
+    assert one.refused == {"line": 3, "name": 2}
+
+
+async def test_a_silent_name_server_delays_nothing_for_long(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(name: str) -> Sequence[str]:
+        if name == "silent.example":
+            await asyncio.Event().wait()
+        return look_up(name)
+
+    monkeypatch.setattr("homeward.responders.nftables.NAMES_SECONDS", 0.2)
+    home.world.serve(443, 80)
+    await responder(home, resolve=silent).apply(claim("tcp 443 cloud.example", "tcp 80 silent.example"))
+    assert home.device.tcp(WORLD, 443)
+    assert not can_speak(home, WORLD, 80)
+
+
+async def test_this_machine_can_tell_the_addresses_of_a_name() -> None:
+    assert {"127.0.0.1", "::1"} & set(await SystemResolver()("localhost"))
+    with pytest.raises(OSError):
+        await SystemResolver()("no-such-name.invalid")
+
+
+# A rate -------------------------------------------------------------------------------------------------------------
+
+
+async def test_without_a_list_messages_pass_and_a_flood_does_not(home: Home) -> None:
+    home.world.serve(9, udp=True)
+    home.world.serve(443)
+    await responder(home).apply(claim(command="restrict"))
+    assert home.device.tcp(WORLD, 443)
+    began = time.monotonic()
+    home.device.flood(WORLD, 9, 1000)
+    assert not home.device.tcp(WORLD, 443, seconds=PATIENCE / 10)
+    passed = len(home.world.heard)
+    assert 1 <= passed <= PACKETS_AT_ONCE + PACKETS_A_SECOND * (time.monotonic() - began)
+    wait_until(lambda: home.device.ping(WORLD, seconds=PATIENCE), "the rate is kept again")
+
+
+async def test_without_a_list_much_is_not_carried_away(home: Home) -> None:
+    home.world.serve(443)
+    await responder(home).apply(claim(command="restrict"))
+    with home.device.connect(WORLD, 443) as end:
+        began, heard = time.monotonic(), 0
+        end.setblocking(False)
+        while time.monotonic() - began < 1:
+            with suppress(BlockingIOError):
+                end.send(bytes(1 << 16))
+            with suppress(BlockingIOError):
+                heard += len(end.recv(1 << 16))
+        seconds = time.monotonic() - began
+    assert 0 < heard <= 1000 * (KILOBYTES_AT_ONCE + KILOBYTES_A_SECOND * seconds) * 1.1
+
+
+# Several claims, other hands ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first_back", ["list", "cut"])
+async def test_of_two_claims_the_stricter_holds_and_each_ends_alone(home: Home, first_back: str) -> None:
+    home.world.serve(443, 80)
+    acts = {"list": claim("tcp 443 cloud.example", lease="list"), "cut": claim(lease="cut")}
+    for act in acts.values():
+        await responder(home).apply(act)
+    assert not can_speak(home)
+    await responder(home).revert(acts.pop(first_back))
+    assert home.device.tcp(WORLD, 443) if first_back == "cut" else not can_speak(home)
+    assert not can_speak(home, WORLD, 80)
+    for act in acts.values():
+        await responder(home).revert(act)
+    assert home.device.tcp(WORLD, 80)
+
+
+async def test_of_two_lists_only_what_both_say_passes(home: Home) -> None:
+    home.world.serve(443, 80, 8080)
+    await responder(home).apply(claim("tcp 443 cloud.example", "tcp 80 cloud.example", lease="one"))
+    await responder(home).apply(claim("tcp 80 cloud.example", "tcp 8080 cloud.example", lease="two"))
+    assert home.device.tcp(WORLD, 80)
+    assert not can_speak(home, WORLD, 443)
+    assert not can_speak(home, WORLD, 8080)
+    await responder(home).revert(claim(lease="one"))
+    assert home.device.tcp(WORLD, 8080)
+    assert not can_speak(home, WORLD, 443)
+
+
+@pytest.mark.parametrize(
+    "harm", ["flush ruleset", "flush set inet homeward {}_mac", "flush chain inet homeward {}_from"]
+)
+async def test_what_somebody_else_took_away_is_there_again_after_the_next_act(home: Home, harm: str) -> None:
+    home.world.serve(443, 80)
+    act = claim("tcp 443 cloud.example")
+    await responder(home).apply(act)
+    whole = home.nft("-s", "list", "ruleset")
+    home.nft(*harm.format(claim_name(act.id)).split())
+    assert home.nft("-s", "list", "ruleset") != whole
+    await responder(home).apply(act)
+    assert home.nft("-s", "list", "ruleset") == whole
+    assert home.device.tcp(WORLD, 443)
+    assert not can_speak(home, WORLD, 80)
+
+
+async def test_other_tables_are_never_touched(home: Home) -> None:
+    home.nft("add table inet fw; add chain inet fw forward { type filter hook forward priority 0; policy accept; }")
+    home.nft("add table ip homeward; add chain ip homeward mine")
+    before = home.nft("list", "ruleset")
+    await responder(home).apply(claim())
+    await responder(home).revert(claim())
+    await responder(home).apply(claim())
+    assert await remove_table(namespace=home.router.name)
+    assert home.nft("list", "ruleset") == before
+    assert home.device.ping(WORLD)
+    assert not await remove_table(namespace=home.router.name)
+
+
+async def test_also_between_two_devices_on_the_routers_bridge(bridged_home: Home) -> None:
+    home, other = bridged_home, bridged_home.other_address
+    home.other.serve(80, 8883)
+    home.router.sysctl("bridge/bridge-nf-call-iptables", 1)
+    assert home.device.tcp(other, 80)
+    await responder(home).apply(claim(device="by mac"))
+    assert not can_speak(home, other, 80)
+    await responder(home).revert(claim())
+    await responder(home).apply(claim("tcp 8883 mud:local-networks"))
+    assert home.device.tcp(other, 8883)
+    assert not can_speak(home, other, 80)
+
+
+# What is refused, what fails ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("device", "error", "line"),
+    [
+        ("stranger", LookupError, "no address of stranger is known; add one to [network] names"),
+        ("phone", NftError, f"phone: {OTHER_MAC} is among what is never cut off"),
+        ("router", NftError, f"router: {ROUTER} is this machine or its router; it is never cut off"),
+        ("way out", NftError, f"way out: {WORLD_MAC} is this machine or its router; it is never cut off"),
+        ("everybody", NftError, "everybody: 10.255.255.255 is no address of a single device"),
+        ("loud", NftError, "loud: 224.0.0.251 is no address of a single device"),
+        ("broken", NftError, "broken: '192.168.1.300' is neither an address nor a hardware address"),
+    ],
+)
+async def test_whom_nobody_may_cut_off_is_not_cut_off(
+    home: Home, device: str, error: type[Exception], line: str
+) -> None:
+    home.world.serve(443)
+    assert home.device.tcp(WORLD, 443)  # so that the router knows its own router
+    never = [OTHER_MAC]
+    with pytest.raises(error) as told:
+        await responder(home, never=never).apply(claim(device=device))
+    assert str(told.value) == line
+    assert home.nft("list", "ruleset") == ""
+
+
+@pytest.mark.parametrize("never", [DEVICE_MAC, DEVICE, "fd77:1::/64", "camera", "by address"])
+async def test_never_is_said_by_address_by_network_or_by_name(home: Home, never: str) -> None:
+    one = responder(home, never=[never])
+    with pytest.raises(NftError, match="never cut off"):
+        await one.apply(claim())
+    assert one.refused == {"never": 1}
+    assert home.device.ping(WORLD)
+
+
+async def test_only_claims_with_an_end_are_made(home: Home) -> None:
+    for act in (replace(claim(), ends=None), claim(command="reboot")):
+        with pytest.raises(NftError):
+            await responder(home).apply(act)
+    assert home.nft("list", "ruleset") == ""
+
+
+async def test_too_many_claims_at_once_are_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homeward.responders.nftables.CLAIMS_LIMIT", 2)
+    for number in range(2):
+        await responder(home).apply(claim(lease=str(number)))
+    with pytest.raises(NftError, match="2 claims hold already"):
+        await responder(home).apply(claim(lease="more"))
+    await responder(home).apply(claim(lease="1"))
+
+
+NFT = 'nft "$@"'
+
+
+async def test_one_capability_is_all_that_it_needs(home: Home, program: Callable[[str], str]) -> None:
+    nft = program(f"exec setpriv --inh-caps -all,+net_admin --bounding-set -all,+net_admin {NFT}")
+    await responder(home, nft=nft).apply(claim())
+    assert not home.device.ping(WORLD, seconds=PATIENCE)
+    await responder(home, nft=nft).revert(claim())
+    assert home.device.ping(WORLD)
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        (f"exec setpriv --inh-caps -all --bounding-set -all {NFT}", "CAP_NET_ADMIN"),
+        ("exec sleep 60", "did not answer within"),
+        ("exec yes", "did not answer within"),
+        ("echo hello", "something else than JSON"),
+        (f'[ "$2" = -f ] && exit 0; exec {NFT}', "does not hold the claim (nothing of it)"),
+        (f'[ "$2" = -f ] || exec {NFT}; echo "Error: Operation not supported" >&2; exit 1', "need Linux 5.6"),
+    ],
+    ids=["no right", "hangs", "says too much", "not nft", "does half", "too old"],
+)
+async def test_a_failure_is_told_in_one_line(
+    home: Home, program: Callable[[str], str], script: str, line: str
+) -> None:
+    one = responder(home, nft=program(script), timeout=1.0 if "exec y" in script or "sleep" in script else DEADLINE)
+    with pytest.raises(NftError, match=r"\A[^\n]{10,250}\Z") as told:
+        await one.apply(claim())
+    assert line in str(told.value)
+    assert home.device.ping(WORLD)
+
+
+@pytest.mark.parametrize("namespace", [True, False])
+async def test_without_the_program_nothing_is_said_to_have_been_done(home: Home, namespace: bool) -> None:
+    one = responder(home, nft="/no/such/nft", namespace=home.router.name if namespace else None)
+    for act in (one.apply, one.revert):
+        with pytest.raises(NftError, match=r"\A[^\n]*/no/such/nft[^\n]*\Z"):
+            await act(claim())
+
+
+async def test_out_of_reach_it_fails_in_one_line(home: Home) -> None:
+    one, act, state, fail = acting(home)
+    await one.apply(act)
+    assert state(1) == "quarantine"
+    fail()
+    for step in (one.apply, one.revert):
+        with pytest.raises(NftError, match=r"\A[^\n]+\Z"):
+            await step(act)
+
+
+@pytest.fixture
+def program(tmp_path: Path, need_program: Callable[[str, str], str]) -> Callable[[str], str]:
+    """A program instead of nft, from the lines of a shell."""
+    need_program("setpriv", "util-linux")
+
+    def write(script: str) -> str:
+        path = tmp_path / "nft"
+        path.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+        path.chmod(0o755)
+        tmp_path.chmod(0o755)
+        return str(path)
+
+    return write

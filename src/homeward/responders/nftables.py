@@ -42,7 +42,7 @@ from homeward.responders.nftables_talk import Firewall, NftError
 
 __all__ = ["NftError", "NftablesResponder", "SystemResolver", "remove_table"]
 
-CLAIMS_LIMIT: Final = 64
+CLAIMS_LIMIT: Final = 32
 """Claims that hold at once. A guard that wants more has gone wrong, or somebody makes it."""
 
 TALK_SECONDS: Final = 8.0
@@ -197,7 +197,8 @@ class NftablesResponder:
             except ValueError as error:
                 self.refused["line"] += 1
                 _log.warning("%s: %r is not permitted: %s", action.device, line[:200], error)
-        self.refused["line"] += max(0, len(action.allow) - ALLOW_LIMIT)
+        if (beyond := len(action.allow) - ALLOW_LIMIT) > 0:
+            self.refused["line"] += beyond
         names = list(dict.fromkeys(one.name for one in permits if one.name is not None))
         found = await self._look_up(names[:NAMES_LIMIT])
         unknown = [name for name in names if not found.get(name)]

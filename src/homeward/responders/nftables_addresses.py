@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NamedTuple
@@ -27,11 +27,11 @@ ALLOW_LIMIT: Final = 512
 
 NAMES_LIMIT: Final = 128
 NAME_ADDRESSES_LIMIT: Final = 16
-REACH_LIMIT: Final = 2_048
-"""Peers of one device in the kernel, each way and for each version of IP."""
+REACH_LIMIT: Final = 512
+"""Peers of one device in the kernel, each way; beyond it they stay closed."""
 
 ANY_PORT: Final = (0, 65_535)
-_ANY_PROTOCOL: Final = (0, 255)
+ANY_PROTOCOL: Final = (0, 255)
 _PROTOCOLS: Final = {
     "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "icmp6": 58, "sctp": 132,
 }  # fmt: skip
@@ -83,14 +83,6 @@ class Peer(NamedTuple):
     network: Network
     protocol: tuple[int, int]
     ports: tuple[int, int]
-
-    def within(self, other: Peer) -> bool:
-        """Whether the other permits all that this one does."""
-        return (
-            _is_within(self.network, other.network)
-            and other.protocol[0] <= self.protocol[0] <= self.protocol[1] <= other.protocol[1]
-            and other.ports[0] <= self.ports[0] <= self.ports[1] <= other.ports[1]
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +184,12 @@ def permit(line: str) -> Permit:
     if len(words) != 3 and not inbound:
         raise ValueError("a line is PROTOCOL PORT PEER, or that and 'in'")
     word, port, peer = words[:3]
-    protocol = _ANY_PROTOCOL if word == "*" else (number := _protocol(word), number)
+    protocol = ANY_PROTOCOL if word == "*" else (number := _protocol(word), number)
     if port != "*" and not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= ANY_PORT[1]):
         raise ValueError("a port is a number up to 65535, or *")
     ported = protocol[0] in _PORTED and port != "*"
     peer = peer.lower().removesuffix(".")
-    if peer not in _HERE and _network(peer) is None and (not _DOMAIN.fullmatch(peer) or _NUMERIC.fullmatch(peer)):
+    if peer not in _HERE and _network(peer) is None and not _is_name(peer):
         raise ValueError("a peer is a name, an address or mud:local-networks")
     return Permit(protocol, (int(port), int(port)) if ported else ANY_PORT, peer, inbound)
 
@@ -237,12 +229,20 @@ def reach(
 
 def _apart(peers: Iterable[Peer]) -> tuple[Peer, ...]:
     """Those that no other one contains: the kernel refuses an interval within another."""
-    kept: list[Peer] = []
-    for peer in dict.fromkeys(peers):
-        if len(kept) < REACH_LIMIT and not any(peer.within(other) for other in kept):
-            kept = [other for other in kept if not other.within(peer)]
-            kept.append(peer)
-    return tuple(kept)
+    every = dict.fromkeys(peers)
+    lengths = {(one.network.version, one.network.prefixlen) for one in every}
+    return tuple(one for one in every if not any(wider in every for wider in _wider(one, lengths)))[:REACH_LIMIT]
+
+
+def _wider(peer: Peer, lengths: Collection[tuple[int, int]]) -> Iterator[Peer]:
+    """What would contain the peer, of networks as long as these."""
+    for version, length in lengths:
+        if version == peer.network.version and length <= peer.network.prefixlen:
+            network = peer.network.supernet(new_prefix=length)
+            for protocol in {peer.protocol, ANY_PROTOCOL}:
+                for ports in {peer.ports, ANY_PORT}:
+                    if (wider := Peer(network, protocol, ports)) != peer:
+                        yield wider
 
 
 def _device_address(device: str, text: str) -> str:
@@ -281,13 +281,14 @@ def _is_in(address: Address, where: Iterable[Network]) -> bool:
     return any(address in network for network in where)
 
 
-def _is_within(one: Network, other: Network) -> bool:
-    return one.version == other.version and other.prefixlen <= one.prefixlen and one.network_address in other
+def _is_name(peer: str) -> bool:
+    """Whether it is a domain name, and no address that was written oddly."""
+    return bool(_DOMAIN.fullmatch(peer)) and not peer.isdigit() and not _NUMERIC.fullmatch(peer)
 
 
 def _protocol(word: str) -> int:
     if word in _PROTOCOLS:
         return _PROTOCOLS[word]
-    if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= _ANY_PROTOCOL[1]:
+    if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= ANY_PROTOCOL[1]:
         return int(word)
     raise ValueError("a protocol is a word such as tcp, a number up to 255, or *")

@@ -313,11 +313,6 @@ def read(listing: Mapping[str, Any]) -> dict[str, Kept]:
     return claims
 
 
-def is_empty(listing: Mapping[str, Any]) -> bool:
-    """Whether nothing at all is in the listed table."""
-    return all(set(entry) <= {"metainfo", "table"} for entry in listing.get("nftables", ()))
-
-
 def lacking(claim: Claim, kept: Kept | None) -> str:
     """What of a claim the kernel does not hold; empty when all of it is there."""
     wanted = read({"nftables": [entry["add"] for entry in put(claim)]})[claim.name]

@@ -14,10 +14,11 @@ import msgspec
 from homeward.responders.nftables_addresses import is_address
 from homeward.responders.nftables_rules import FAMILY, TABLE, Json
 
-OUTPUT_LIMIT: Final = 16 << 20
-"""Bytes of a listing that are read. The largest claims that can be made, all at once, are less."""
+LIMITS: Final = {1: 8 << 20, 2: 16 << 10}
+"""Bytes that are kept of what a program says, and of its complaints. As many claims as there can be, each as large as
+it can be, are 6 MB to list; usual ones are a few thousand bytes."""
 
-ERRORS_LIMIT: Final = 16 << 10
+KILL_SECONDS: Final = 0.5
 LINE_LIMIT: Final = 160
 
 _T = TypeVar("_T")
@@ -54,7 +55,7 @@ class Firewall:
     async def listing(self) -> Json | None:
         """What is in our table; ``None`` where there is none. Raises `NftError`."""
         code, output, errors = await self._run([self.nft, "-j", "list", "table", FAMILY, TABLE])
-        if code and b"No such file or directory" in errors:
+        if code and errors.startswith(b"Error: No such file or directory"):  # not: no such program, no such namespace
             return None
         if code:
             raise NftError(_why(errors))
@@ -86,43 +87,41 @@ class Firewall:
 
     async def _run(self, command: list[str], said: bytes = b"") -> tuple[int, bytes, bytes]:
         """Run a program without a shell; it does not outlive us. Raises `NftError`."""
-        arguments = [*(("ip", "netns", "exec", self.namespace) if self.namespace else ()), *command]
-        pipe = asyncio.subprocess.PIPE
+        arguments = [*((self.ip, "netns", "exec", self.namespace) if self.namespace else ()), *command]
+        loop = asyncio.get_running_loop()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=_ENVIRONMENT
-            )
+            transport, program = await loop.subprocess_exec(_Program, *arguments, env=_ENVIRONMENT)
         except OSError as error:
             reason = "not installed here" if isinstance(error, FileNotFoundError) else error.strerror
-            raise NftError(f"{command[0]}: {reason}; it comes with nftables and iproute2") from None
+            raise NftError(f"{arguments[0]}: {reason}; it comes with nftables and iproute2") from None
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stderr is not None
-            output, errors, _ = await asyncio.gather(
-                _read(process.stdout, OUTPUT_LIMIT), _read(process.stderr, ERRORS_LIMIT), _say(process.stdin, said)
-            )
-            return await process.wait(), output, errors
+            stdin = transport.get_pipe_transport(0)
+            assert isinstance(stdin, asyncio.WriteTransport)
+            stdin.write(said)
+            stdin.write_eof()
+            await asyncio.shield(program.ended)
+            return transport.get_returncode() or 0, bytes(program.kept[1]), bytes(program.kept[2])
         finally:
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            transport.close()  # and kills it
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KILL_SECONDS):
+                    await asyncio.shield(program.ended)
 
 
-async def _say(stream: asyncio.StreamWriter, said: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):  # it ended early, and says why
-        stream.write(said)
-        await stream.drain()
-    stream.close()
+class _Program(asyncio.SubprocessProtocol):
+    """A running program. ``kept`` is what it wrote, no more than the limits; ``ended`` is done when it is gone."""
 
+    def __init__(self) -> None:
+        self.kept: dict[int, bytearray] = {1: bytearray(), 2: bytearray()}
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-async def _read(stream: asyncio.StreamReader, limit: int) -> bytes:
-    """All that comes, of which no more than the limit is kept."""
-    kept = bytearray()
-    while part := await stream.read(1 << 16):
-        kept += part[: max(0, limit - len(kept))]
-    return bytes(kept)
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept = self.kept[fd]
+        kept += data[: max(0, LIMITS[fd] - len(kept))]
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        if not self.ended.done():
+            self.ended.set_result(None)
 
 
 def _decode(output: bytes, program: str, kind: type[_T]) -> _T:
@@ -137,6 +136,8 @@ def _why(errors: bytes) -> str:
     line = _first_line(errors)
     if "not permitted" in line:
         return "no right to change the firewall: the guard needs CAP_NET_ADMIN"
+    if "Address family" in line:
+        return "no way to the firewall: the guard's service needs AF_NETLINK"
     if "not supported" in line.lower() or "JSON" in line:
         return f"this firewall is too old ({line}): claims need Linux 5.6 and nftables 0.9.8 with JSON"
     return f"nft refused: {line}"
