@@ -74,6 +74,7 @@ class HomeAssistantSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unk
     token_env: str = ""
     ca_file: str = ""
     history_days: float = 90.0
+    answer_entity: str = "sensor.homeward_answer"
 
 
 class ZeekSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -131,6 +132,57 @@ class ResponseSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_
     responder: str = "dry_run"
     topic: str = ""
     payloads: dict[str, str] = {}
+    entity: str = ""
+    services: dict[str, str] = {}
+
+
+class MosquittoSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Mosquitto's dynamic security: the user behind a device, what a restricted one may still do, whom to let be."""
+
+    users: dict[str, str] = {}
+    own_topics: dict[str, list[str]] = {}
+    never: list[str] = []
+
+
+class FirewallSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """nftables on this machine: devices' addresses beside those that are known, and whom to let be."""
+
+    addresses: dict[str, list[str]] = {}
+    never: list[str] = []
+    resolvers: list[str] = []
+    nft: str = "nft"
+
+
+class ChannelSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """A way to tell people; see `homeward.config.answering` for what each kind needs."""
+
+    kind: Literal["ntfy", "apprise", "webhook", "home_assistant"]
+    server: str = ""
+    topic: str = ""
+    answers_topic: str = ""
+    phone_server: str = ""
+    click: str = ""
+    token_file: str = ""
+    ca_file: str = ""
+    urls_file: str = ""
+    url: str = ""
+    secret_file: str = ""
+    service: str = ""
+
+
+class ListenerSection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Who is told through which channel; ``second`` when nobody else has answered."""
+
+    channel: str
+    person: str = "household"
+    quiet_hours: str = ""
+    second: bool = False
+
+
+class PolicySection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """What chooses among the rungs that guardrails leave (`homeward.core.settings.Settings`)."""
+
+    use: Literal["ladder", "trial", "learned"] = "ladder"
 
 
 class HistorySection(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -153,11 +205,16 @@ class Tables(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     device: list[DeviceSection] = []
     person: list[PersonSection] = []
     response: list[ResponseSection] = []
+    mosquitto: MosquittoSection | None = None
+    nftables: FirewallSection | None = None
+    channel: dict[str, ChannelSection] = {}
+    listener: list[ListenerSection] = []
+    policy: PolicySection = msgspec.field(default_factory=PolicySection)
     history: HistorySection = msgspec.field(default_factory=HistorySection)
 
 
 _SECRET_KEY: Final = re.compile(r"password|passwd|secret|token|api_?key", re.IGNORECASE)
-_NOT_SECRET: Final = frozenset({"password_file", "password_env", "token_file", "token_env"})
+_NOT_SECRET: Final = frozenset({"password_file", "password_env", "token_file", "token_env", "secret_file"})
 _WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<key>.*)`)?\Z", re.DOTALL)
 _EXAMPLES: Final = {
     "home.name": 'a name such as "home"',
@@ -187,6 +244,11 @@ _EXAMPLES: Final = {
     "response": "[[response]] tables",
     "response.when": 'a list such as ["entrance", "rule:flood"]',
     "response.minutes": "a number such as 10",
+    "mosquitto.users": 'a table such as { "hall camera" = "camera1" }',
+    "nftables.addresses": 'a table such as { "hall camera" = ["192.168.1.20"] }',
+    "channel": "tables such as [channel.phone]",
+    "listener": "[[listener]] tables",
+    "policy.use": 'use = "ladder", "trial" or "learned"',
     "history.files": 'a list such as ["2024.events.csv.gz"]',
 }
 
@@ -256,7 +318,8 @@ def _keys(plain: str) -> list[str]:
     tables: dict[str, type[msgspec.Struct]] = {
         "": Tables, "home": HomeSection, "page": PageSection, "mqtt": MqttSection, "mqtt.topic": TopicSection,
         "home_assistant": HomeAssistantSection, "zeek": ZeekSection, "suricata": SuricataSection,
-        "packets": PacketsSection, "network": NetworkSection,
+        "packets": PacketsSection, "network": NetworkSection, "mosquitto": MosquittoSection,
+        "nftables": FirewallSection, "listener": ListenerSection, "policy": PolicySection,
         "device": DeviceSection, "person": PersonSection, "response": ResponseSection, "history": HistorySection,
     }  # fmt: skip
     return list(tables[plain].__struct_fields__) if plain in tables else []

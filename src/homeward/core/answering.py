@@ -12,8 +12,10 @@ from typing import Final
 
 from homeward.core import rules
 from homeward.core.behaviour.profile import Profile
+from homeward.core.decision.credit import Pending
+from homeward.core.decision.off_policy import written_cost
 from homeward.core.decision.policy import Policy
-from homeward.core.decision.reward import Verdict
+from homeward.core.decision.reward import Verdict, cost
 from homeward.core.effects import Effect, Record
 from homeward.core.incident import Incident
 from homeward.core.inputs import Feedback
@@ -70,7 +72,7 @@ class Answering:
         effects: list[Effect] = []
         for name, pending, verdict in self._state.credit.silent(at):
             self._policy.learn(pending.evidence, pending.choice, verdict)
-            effects.append(_rewarded(name, verdict, at))
+            effects += _rewarded(name, pending, verdict, at)
         return effects
 
     def _no(self, incident: Incident, now: datetime) -> list[Effect]:
@@ -134,9 +136,9 @@ class Answering:
             return []
         pending, verdict = settled
         self._policy.learn(pending.evidence, pending.choice, verdict)
-        return [_rewarded(incident, verdict, now)]
+        return _rewarded(incident, pending, verdict, now)
 
 
-def _rewarded(incident: str, verdict: Verdict, now: datetime) -> Record:
-    said = "too much" if verdict.too_much else verdict.answer or "silence"
-    return Record(at=now, kind="reward", subject=incident, detail=f"{said}{', undone' if verdict.undone else ''}")
+def _rewarded(incident: str, pending: Pending, verdict: Verdict, at: datetime) -> list[Effect]:
+    known = cost(pending.choice.rung, verdict)
+    return [] if known is None else [Record(at=at, kind="reward", subject=incident, detail=written_cost(known))]

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from homeward.core.local_time import LocalClock, milliseconds, moment
-from homeward.core.quiet_hours import QuietHours
+from homeward.core.quiet_hours import QuietHours, minute_of
 from homeward.core.settings import Device, Listener
+from homeward.core.standing import StandingRule
 from homeward.core.state import EngineState
 
 HOUR_MS: Final = 3_600_000
@@ -33,6 +34,20 @@ class Circumstances:
             return None
         ends = QuietHours(*listener.quiet).ends_at(milliseconds(now), self._clock, self._state.offset)
         return None if ends is None else moment(ends)
+
+    def owners_rule(self, device: Device, action: str, person: str, at: int) -> StandingRule | None:
+        """The owner's rule about what somebody did; none that relaxes counts for who has to step up.
+
+        Its hours are the guard's: a source may claim another time.
+        """
+        state = self._state
+        if not state.standing.by_device:
+            return None
+        minute = minute_of(self._clock.local(at + state.offset))
+        rule = state.standing.judge(device, action, person, minute, at)
+        if rule is not None and rule.verdict != "never_fine" and state.step_up.suspected(person, at):
+            return None
+        return rule
 
     def mutes(self, device: Device) -> bool:
         """Whether the mode says that nobody is told about this device now."""

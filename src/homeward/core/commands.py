@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from homeward.core import rules
 from homeward.core.effects import Effect, Record
 from homeward.core.inputs import Change
 from homeward.core.lease import LeaseBook
 from homeward.core.local_time import milliseconds, moment
-from homeward.core.modes import AWAY, HOME
+from homeward.core.modes import AWAY, HOME, MAINTENANCE
 from homeward.core.settings import Device
 from homeward.core.state import EngineState
+
+_QUIETING: Final = frozenset({"mode", "disarm", "rule_add", "rule_remove", "approve"})
+"""What could make the guard less watchful."""
 
 
 class Commands:
@@ -26,6 +30,8 @@ class Commands:
     def carry_out(self, item: Change) -> list[Effect]:
         """What a `Change` commands; settings are not looked at here."""
         state = self._state
+        if item.command in _QUIETING and state.step_up.suspected(item.person, state.at):
+            return [self._refused(item.person, "was asked for a code and has not given it")]
         match item.command:
             case "stand_down" | "undo":
                 return self._take_back(item)
@@ -61,7 +67,8 @@ class Commands:
             for person in state.step_up.expire(now)
         ]
         while (mode := state.modes.expire(now)) is not None:
-            self._follow_mode()
+            if mode.name != MAINTENANCE:
+                self._follow_mode()
             detail = f"ended; {state.modes.current.name} from now on"
             effects.append(Record(at=at, kind="mode_ended", subject=mode.name, detail=detail))
         return effects
@@ -93,9 +100,10 @@ class Commands:
     def _follow_mode(self) -> None:
         """Arm or disarm as the mode says; maintenance changes nothing about it."""
         state = self._state
-        armed = state.rules.armed
+        if state.modes.current.name == MAINTENANCE:
+            return
         rules.disarm(state.rules)
-        if state.modes.arms if state.modes.current.name != "maintenance" else armed:
+        if state.modes.arms:
             rules.arm(state.rules, state.at)
 
     def _add_rule(self, item: Change) -> list[Effect]:

@@ -20,8 +20,9 @@ from homeward.core.behaviour.reason import reason
 from homeward.core.blindness import DEVICE, note_health
 from homeward.core.circumstances import Circumstances
 from homeward.core.commands import Commands
-from homeward.core.decision.policy import Evidence, Ladder
+from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Proportion
+from homeward.core.decision.trial import Learning
 from homeward.core.effects import Effect, Notify, Record
 from homeward.core.event import Event, is_name
 from homeward.core.flow import FLOW
@@ -31,7 +32,6 @@ from homeward.core.lease import Lease, LeaseBook
 from homeward.core.local_time import LAST_MS, LocalClock, milliseconds, moment
 from homeward.core.messages import Messages
 from homeward.core.network import ALERT, NetworkWatch, allowed
-from homeward.core.quiet_hours import minute_of
 from homeward.core.readiness import Readiness, note_young, readiness
 from homeward.core.settings import Device, Settings
 from homeward.core.state import EngineState as EngineState  # what an engine is made of
@@ -183,11 +183,11 @@ class Engine:
         if state.backfill:
             profile.learn(seen)
             return False
-        owners = state.standing.judge(device, event.action, person, minute_of(local), at)
+        owners = self._circumstances.owners_rule(device, event.action, person, at)
         if broken is None:
             broken = rules.of_the_owner(event, owners, doubtful=person if doubtful else "")
         if broken is not None:
-            self._rule(broken, device, seen, effects)
+            self._rule(broken, device, seen, effects, event.attributes.get("username", ""))
         elif owners is not None and owners.verdict == "always_fine":
             profile.learn(seen)
             return False
@@ -280,11 +280,13 @@ class Engine:
             evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
             effects += self._telling.interrupt(incident, seen.device, evidence, words_of(device), now)
 
-    def _rule(self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect]) -> None:
+    def _rule(
+        self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect], concerned: str = ""
+    ) -> None:
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
         incident = self._telling.rule(
             broken, device, seen.action, moment(self.state.at), effects,
-            person=seen.person, concerned=seen.origin if broken[0] == "new client" else "",
+            person=seen.person, concerned=concerned,
         )  # fmt: skip
         effects += self._hold(seen, 0, incident)
 
@@ -357,8 +359,6 @@ class Engine:
         why = f"held back too long, or too much is held back; not learned{more}"
         return [self._record("held_dropped", what, why)]
 
-    # Everything else that comes in
-
     def _change(self, item: Change) -> list[Effect]:
         state = self.state
         state.version = item.version
@@ -389,8 +389,6 @@ class Engine:
             evidence = Evidence(above=1, rule=False, guarded=False, kind="blind")
             effects += self._telling.messages.tell(self.incidents[told.incident], "notify", evidence, now)
         return effects
-
-    # Time
 
     def _run_deadlines(self, at: datetime, effects: list[Effect]) -> None:
         """Every deadline up to a moment, in order, each stamped with its own time."""
@@ -427,7 +425,9 @@ class Engine:
         devices, budget = tuple(self._devices.values()), settings.budget * VISITS_SHARE
         self._profile = Profile(self.state.profile, devices, budget, people)
         self._leases = LeaseBook(self.state.leases)
-        state, policy, circumstances = self.state, Ladder(), Circumstances(self.state, self._clock)
+        state = self.state
+        self._circumstances = circumstances = Circumstances(state, self._clock)
+        policy = Learning(settings.policy, state.bandit)
         proportion = Proportion(settings, self._devices, self._leases, policy, partial(allowed, state.traffic))
         messages = Messages(settings.listeners, self._leases, circumstances.quiet_until)
         self._telling = Telling(

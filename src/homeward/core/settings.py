@@ -46,14 +46,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody with a budget of their own: ``name`` as sources name them (``person:anna``), alarms per week.
-
-    ``verifies`` is whether they have a one-time password, so that they can be asked to step up.
-    """
+    """Somebody with a budget of their own: ``name`` as sources name them (``person:anna``), alarms per week."""
 
     name: str
     budget: float
-    verifies: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +72,7 @@ class Settings:
 
     ``policy`` chooses among the rungs that guardrails leave: the fixed ladder, the ladder that tries something else
     now and then so that policies can be compared, or what was learned from answers. ``seed`` makes its chance.
+    ``verifiers`` are the people who have a code of their own, and so can be asked to step up.
     """
 
     place: str = "home"
@@ -84,6 +81,7 @@ class Settings:
     devices: tuple[Device, ...] = ()
     responses: tuple[Response, ...] = ()
     people: tuple[Person, ...] = ()
+    verifiers: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     policy: PolicyName = "ladder"
     seed: int = 0

@@ -11,6 +11,7 @@ from homeward.core.behaviour.explanation import Gathering
 from homeward.core.behaviour.profile import ProfileState
 from homeward.core.behaviour.silence import Silence
 from homeward.core.behaviour.traffic import Traffic
+from homeward.core.decision.bandit import BanditState
 from homeward.core.decision.credit import Credit
 from homeward.core.incident import IncidentState
 from homeward.core.lease import LeaseState
@@ -39,6 +40,7 @@ class EngineState:
     rules: rules.RulesState = field(default_factory=rules.RulesState)
     incidents: IncidentState = field(default_factory=IncidentState)
     leases: LeaseState = field(default_factory=LeaseState)
+    bandit: BanditState = field(default_factory=BanditState)
     credit: Credit = field(default_factory=Credit)
     standing: Standing = field(default_factory=Standing)
     modes: Modes = field(default_factory=Modes)
@@ -54,6 +56,6 @@ class EngineState:
         twin.silence, twin.gathering = twin.silence.fork(), copy(twin.gathering)
         twin.rules, twin.counters = deepcopy(twin.rules), dict(twin.counters)
         twin.standing, twin.modes, twin.step_up = twin.standing.fork(), twin.modes.fork(), twin.step_up.fork()
-        twin.credit, twin.agreed = twin.credit.fork(), twin.agreed.copy()
+        twin.bandit, twin.credit, twin.agreed = twin.bandit.fork(), twin.credit.fork(), twin.agreed.copy()
         twin.traffic, twin.arrivals, twin.twice = twin.traffic.fork(), twin.arrivals.fork(), twin.twice.fork()
         return twin

@@ -86,7 +86,7 @@ class Telling:
         kept = (self._leases.state.leases.get(name) for name in incident.leases)
         done = {(lease.action.device, lease.action.command) for lease in kept if lease is not None}
         more = tuple(one for one in decision.responses if (one.device, one.command) not in done)
-        return self._proportion.carry_out(incident, replace(decision, responses=more), now) if more else []
+        return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
 
     def escalate_due(self, at: datetime) -> list[Effect]:
         """Tell somebody else of what nobody answered."""

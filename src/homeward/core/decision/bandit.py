@@ -36,6 +36,10 @@ WORTH: Final = 6.0
 WORTH_HERE: Final = 12.0
 """What is known of a rung at any hour counts as so many answers about it by night, or while nobody is home."""
 
+GATE: Final = 0.0
+PRICE: Final = 3.0
+"""What protects less must for sure save at least so many times the damage that it may let through."""
+
 MOST: Final = 128.0
 """When a count has come to so much it is halved: who changes their mind is heard within some dozens of answers."""
 
@@ -167,7 +171,7 @@ class Bandit:
                 continue
             more = self._cost(rung, evidence, real, SURE) - low
             fewer = real * max(0.0, STEPS[base].stops - STEPS[rung].stops)
-            if fewer == 0 or more < 0:  # what protects less must be cheaper for sure; it is not tried out
+            if fewer == 0 or more + (PRICE - 1) * fewer * DAMAGE < -GATE:  # what protects less is not tried out
                 costs[rung], extra[rung], weaker[rung] = self._cost(rung, evidence, real), more, fewer
         wanted = _inverse_gap(costs, GREED * math.sqrt(1 + self.state.answers / GREED_GROWS))
         costs_more = sum(chance * extra[rung] for rung, chance in wanted.items())

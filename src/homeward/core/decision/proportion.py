@@ -10,6 +10,7 @@ from typing import Final
 
 from homeward.core.decision.guardrails import Guardrail, Situation, refusal
 from homeward.core.decision.ladder import ACTS, HEIGHT, LADDER, Rung
+from homeward.core.decision.off_policy import written
 from homeward.core.decision.policy import Choice, Evidence, Policy
 from homeward.core.effects import Effect, Record
 from homeward.core.incident import Incident
@@ -76,10 +77,10 @@ class Proportion:
         taken = [one for one in taken if not (one.command == "restrict" and one.device in cut_off)]
         return Decision(evidence=evidence, choice=choice, responses=tuple(taken), refused=tuple(refused))
 
-    def carry_out(self, incident: Incident, decision: Decision, now: datetime) -> list[Effect]:
-        """Put the choice on record, and open its leases."""
-        detail = f"{decision.choice.rung}, propensity {decision.choice.propensity}"
-        effects: list[Effect] = [*decision.refused, Record(at=now, kind="choice", subject=incident.id, detail=detail)]
+    def carry_out(self, incident: Incident, decision: Decision, now: datetime, kind: str = "choice") -> list[Effect]:
+        """Put the choice on record, as a record of this kind, and open its leases."""
+        detail = written(decision.evidence, decision.choice)
+        effects: list[Effect] = [*decision.refused, Record(at=now, kind=kind, subject=incident.id, detail=detail)]
         for response in decision.responses:
             rail = self._refusal(response, decision.evidence, incident, now)  # again: the last place may be taken
             if rail is not None:
@@ -100,7 +101,7 @@ class Proportion:
 
     def may_step_up(self, person: str) -> bool:
         """Whether a person has a one-time password."""
-        return any(one.name == person and one.verifies for one in self._settings.people)
+        return person in self._settings.verifiers
 
     def _called(self, incident: Incident, called: Collection[str]) -> list[Response]:
         """The responses that listen to these words, each with the device that it is about."""
