@@ -14,8 +14,10 @@ import pytest
 from tests.service_twins import until
 
 from homeward.core.effects import Action, Apply, Revert
+from homeward.core.engine import Engine
+from homeward.core.inputs import Input, Outcome
 from homeward.responders import Responder
-from homeward.responding import HANGING_LIMIT, QUEUE_LIMIT, THREAD_LIMIT, ResponderQueue, one_line
+from homeward.responding import HANGING_LIMIT, QUEUE_LIMIT, THREAD_LIMIT, Acting, ResponderQueue, one_line
 
 AT = datetime(2025, 3, 3, 12, 0, tzinfo=UTC)
 SIREN = Action(id="i1-1", incident="i1", responder="sirens", device="siren", command="on", restore="off", ends=AT)
@@ -322,6 +324,66 @@ async def test_a_responder_that_begins_threads_without_end_is_told_so(gate: thre
         await queue.finished()
         assert told == [("apply", "i1-1", False, f"{THREAD_LIMIT} of its threads are still running")]
         assert threading.active_count() <= before + THREAD_LIMIT + 1
+
+
+async def test_when_the_system_gives_no_thread_it_is_a_failure_and_later_it_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start = threading.Thread.start
+    left = [2]  # the first attempts fail for the loop's own thread, a later one for that of the call
+
+    def no_more(thread: threading.Thread) -> None:
+        if thread.name.startswith("responder") and left[0]:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    async with working(Siren()) as (queue, told):
+        for number in (1, 2):
+            queue.put(apply(number))
+        await queue.finished()
+        queue.put(revert(3))
+        await queue.finished()
+        left[0] = 1
+        queue.put(revert(4))
+        await queue.finished()
+        queue.put(revert(5))
+        await queue.finished()
+        assert not queue._hanging
+    assert [ok for _, _, ok, _ in told] == [False, False, True, False, True]
+    assert told[3][3] == "can't start new thread"
+
+
+async def test_when_the_system_gives_no_event_loop_it_is_a_failure_and_later_it_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_more() -> asyncio.AbstractEventLoop:
+        raise OSError("Too many open files")
+
+    async with working(Siren()) as (queue, told):
+        with monkeypatch.context() as full:
+            full.setattr(asyncio.events, "new_event_loop", no_more)
+            queue.put(apply(1))
+            await queue.finished()
+        queue.put(apply(1))
+        await queue.finished()
+    assert told == [("apply", "i1-1", False, "Too many open files"), ("apply", "i1-1", True, "")]
+
+
+async def test_what_was_taken_back_is_not_taken_back_again_when_the_engine_asks_before_it_heard_of_it() -> None:
+    siren, told = Siren(), list[Input]()
+    acting = Acting([siren], Engine(), frozenset(), told.append)
+    task = asyncio.create_task(acting.queues["sirens"].run())
+    for effect in (apply(), revert(), revert()):
+        acting.carry_out(effect)
+        await acting.finished()
+    task.cancel()
+    await asyncio.wait({task})
+    assert siren.heard == [("apply", "i1-1", "on"), ("revert", "i1-1", "off")]
+    assert [(one.step, one.ok) for one in told if isinstance(one, Outcome)] == [
+        ("apply", True), ("revert", True), ("revert", True),
+    ]  # fmt: skip
 
 
 def test_a_long_error_is_one_short_line() -> None:

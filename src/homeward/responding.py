@@ -133,11 +133,14 @@ class ResponderQueue:
 
     async def _call(self, effect: Apply | Revert) -> str | None:
         """What went wrong, or nothing."""
-        if self._lane is None:
-            self._lane = _Lane(self._responder.name)
-        lane, call = self._lane, _Call(effect, asyncio.get_running_loop(), self._forget)
+        call = _Call(effect, asyncio.get_running_loop(), self._forget)
+        try:
+            lane = self._lane = self._lane or _Lane(self._responder.name)
+            lane.begin(call, self._responder)
+        except (OSError, RuntimeError) as error:  # no thread or no file is to be had now
+            self._lane = None
+            return one_line(error)
         self._hanging.add(call)
-        lane.begin(call, self._responder)
         try:
             async with asyncio.timeout(self._seconds):
                 await call.answered.wait()
@@ -146,11 +149,9 @@ class ResponderQueue:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GRACE_SECONDS):
                     await call.answered.wait()
-            if (
-                not call.answered.is_set()
-            ):  # it blocks the loop, or will not be cancelled: the next call needs another
+            if not call.answered.is_set():  # it blocks its loop, or will not be cancelled
                 lane.leave()
-                self._lane = None
+                self._lane = None  # the next call has another
             return f"no answer within {self._seconds:g} s"
         except asyncio.CancelledError:
             lane.cancel(call)
@@ -210,7 +211,11 @@ _CALL: Final[ContextVar[_Call]] = ContextVar("homeward_call")
 
 
 class _Lane:
-    """A daemon thread with an event loop, for the calls of one responder."""
+    """A daemon thread with an event loop, for the calls of one responder.
+
+    Raises:
+        OSError, RuntimeError: the system gives no file or no thread for it.
+    """
 
     def __init__(self, name: str) -> None:
         self._made: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
@@ -220,7 +225,12 @@ class _Lane:
 
     def _live(self) -> None:
         try:
-            asyncio.run(self._until_left())
+            with asyncio.Runner() as runner:
+                runner.run(self._until_left())
+        except BaseException as error:
+            if self._made.done():
+                raise
+            self._made.set_exception(error)
         finally:
             self._ended.set_result(None)
 
@@ -281,14 +291,17 @@ class _OwnThreads(ThreadPoolExecutor):
         """Begin at once.
 
         Raises:
-            RuntimeError: too many of its threads are still running.
+            RuntimeError: too many of its threads are still running, or the system gives no more.
         """
         if not self._room.acquire(blocking=False):
             raise RuntimeError(f"{THREAD_LIMIT} of its threads are still running")
         call, future = _CALL.get(None), Future[Any]()
         future.set_running_or_notify_cancel()
-        if call is not None:
-            call.part_begins()
+
+        def over() -> None:
+            self._room.release()
+            if call is not None:
+                call.part_ended()
 
         def work() -> None:
             told: Callable[[Any], None] = future.set_result
@@ -296,12 +309,16 @@ class _OwnThreads(ThreadPoolExecutor):
                 answer = fn(*args, **kwargs)
             except BaseException as error:
                 told, answer = future.set_exception, error
-            self._room.release()
-            if call is not None:
-                call.part_ended()  # before it is told: what a coroutine waited for is over when it is
+            over()  # before it is told: what a coroutine waited for is over when it is
             told(answer)
 
-        threading.Thread(target=work, name="responder's call", daemon=True).start()
+        if call is not None:
+            call.part_begins()
+        try:
+            threading.Thread(target=work, name="responder's call", daemon=True).start()
+        except RuntimeError:
+            over()
+            raise
         return future
 
 
@@ -314,7 +331,8 @@ def _call_soon(loop: asyncio.AbstractEventLoop, act: Callable[..., object], *arg
 class Acting:
     """Hands effects to responders, and tells the engine what became of each.
 
-    An act that was never handed over needs no taking back. ``phantoms`` are leases that were opened by a what-if.
+    An act that was never handed over, or was taken back already, needs no taking back. ``phantoms`` are leases that
+    were opened by a what-if.
     """
 
     def __init__(
@@ -336,7 +354,7 @@ class Acting:
         """
         action = effect.action
         if isinstance(effect, Revert) and action.id not in self._handed:
-            self._answer(effect, True, "it was never carried out")
+            self._answer(effect, True, "there is nothing to take back")
         elif isinstance(effect, Apply) and action.id in self._phantoms:
             self._answer(effect, False, "only a replay by another version wanted it")
         elif isinstance(effect, Apply) and not written:
@@ -365,6 +383,8 @@ class Acting:
 
     def _report(self, responder: str, effect: Apply | Revert, ok: bool, detail: str) -> None:
         """What became of an effect; and news, when a responder begins to fail or works again."""
+        if ok and isinstance(effect, Revert):
+            self._handed.discard(effect.action.id)  # the engine may ask once more before it hears of this
         self._answer(effect, ok, detail)
         if ok == (responder in self._failing):
             (self._failing.discard if ok else self._failing.add)(responder)
