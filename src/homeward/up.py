@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from homeward import entities
+from homeward import entities, hands
 from homeward.clock import Clock, GuardClock
 from homeward.config import Config, ConfigError
 from homeward.config.networks import Networks
@@ -23,10 +23,11 @@ from homeward.dashboard.app import PageServer, create_app
 from homeward.dashboard.security import enter_path, load_or_create_key, write_metrics_token
 from homeward.entities import Entities
 from homeward.guard import Guard, backfill
+from homeward.hands import MQTT
 from homeward.journal import Journal
-from homeward.responders import Responder
-from homeward.responders.dry_run import DryRun
-from homeward.responders.mqtt import CLIENT_SUFFIX, MqttResponder
+from homeward.one_time import CodeCheck
+from homeward.responders import mosquitto
+from homeward.responders.mqtt import CLIENT_SUFFIX
 from homeward.service import Service
 from homeward.sources import Source
 from homeward.sources.files import FileError, LastStates, read_events, read_home
@@ -38,10 +39,11 @@ from homeward.sources.suricata import SuricataSource
 from homeward.sources.zeek import ZeekSource
 
 INBOX: Final = "inbox"
-MQTT: Final = "mqtt"
-"""The name of the source and of the responder that speak to the broker."""
 HOME_ASSISTANT, ZEEK, SURICATA, PACKETS = "home_assistant", "zeek", "suricata", "packets"
 """The names of the other sources."""
+
+_OWN_SUFFIXES: Final = ("", CLIENT_SUFFIX, entities.CLIENT_SUFFIX, mosquitto.CLIENT_SUFFIX)
+"""What the client ids of the guard's own connections end in."""
 
 Progress = Callable[[], object]
 
@@ -77,16 +79,18 @@ async def run(
     with listening, Journal(config.state) as journal:
         key = load_or_create_key(config.state)
         write_metrics_token(config.state, key)
+        codes = CodeCheck(config.state)
         clock = make_clock(journal.last_at)
         guard = await asyncio.to_thread(Guard.resume, journal, lambda: on_progress("journal"))
         if journal.last_at is None or guard.engine.state.backfill:
             events = _past(config, clock.now()) if history is None else history
             await asyncio.to_thread(_learn, guard, events, config, clock.now(), lambda: on_progress("history"))
+        known = guard.engine.state.arrivals.known
         service = Service(
             guard,
-            config.settings,
+            replace(config.settings, seed=hands.seed(key), verifiers=tuple(sorted(codes.people()))),
             sources=_sources(config, journal),
-            responders=_responders(config),
+            responders=hands.responders(config, known, key),
             clock=clock,
             inbox=config.state / INBOX,
         )
@@ -96,7 +100,8 @@ async def run(
         shown = None
         if config.mqtt is not None and config.in_home_assistant:
             shown = Entities(service, config.mqtt, place=config.settings.place, key=key)
-        await _together(service, server, listening, shown)
+        outward = [*hands.answers(config, service, key), *([] if shown is None else [shown])]
+        await _together(service, server, listening, outward)
 
 
 def _learn(guard: Guard, events: Iterable[Event], config: Config, until: datetime, on_event: Progress) -> None:
@@ -106,11 +111,13 @@ def _learn(guard: Guard, events: Iterable[Event], config: Config, until: datetim
         raise FileError(f"{config.file}: history.files: {error}; leave that row out") from None
 
 
-async def _together(service: Service, server: PageServer, listening: socket.socket, shown: Entities | None) -> None:
+async def _together(
+    service: Service, server: PageServer, listening: socket.socket, shown: Iterable[hands.Runs]
+) -> None:
     """Run all until one fails or we are cancelled; then stop what shows first, so that nothing is lost in between."""
     running = asyncio.create_task(service.run(), name="service")
     page = asyncio.create_task(server.serve(sockets=[listening]), name="page")
-    outward = set() if shown is None else {asyncio.create_task(shown.run(), name="entities")}
+    outward = {asyncio.create_task(one.run(), name=type(one).__name__) for one in shown}
     try:
         await asyncio.wait({running, page, *outward}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -155,7 +162,7 @@ def _sources(config: Config, journal: Journal) -> list[Source]:
                 pending=journal.unacknowledged(MQTT),
                 last=journal.last_states(MQTT),
                 known=known,
-                own=[(own + suffix, user) for suffix in ("", CLIENT_SUFFIX, entities.CLIENT_SUFFIX)],
+                own=[(own + suffix, user) for suffix in _OWN_SUFFIXES],
                 presets=config.presets,
             )
         )
@@ -192,13 +199,6 @@ def _network_sources(networks: Networks, place: str, journal: Journal) -> Iterat
             last=last,
             **about,
         )
-
-
-def _responders(config: Config) -> list[Responder]:
-    responders: list[Responder] = [DryRun()]
-    if config.mqtt is not None and config.commands:
-        responders.append(MqttResponder(config.mqtt, config.commands, name=MQTT))
-    return responders
 
 
 def _past(config: Config, until: datetime) -> Iterator[Event]:

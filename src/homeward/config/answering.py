@@ -53,6 +53,7 @@ class Answering:
     broker_users: dict[str, str] = field(default_factory=dict)
     own_topics: dict[str, list[str]] = field(default_factory=dict)
     never_users: tuple[str, ...] = ()
+    dynamic_security: bool = False
     firewall: FirewallSection | None = None
     channels: tuple[Channel, ...] = ()
     answer_entity: str = ""
@@ -76,6 +77,7 @@ def answering(tables: Tables, has: Faults) -> Answering:
         broker_users=dict(dynamic.users) if dynamic else {},
         own_topics=dict(dynamic.own_topics) if dynamic else {},
         never_users=tuple(dynamic.never) if dynamic else (),
+        dynamic_security=dynamic is not None,
         firewall=firewall,
         channels=channels,
         answer_entity=tables.home_assistant.answer_entity if tables.home_assistant else "",

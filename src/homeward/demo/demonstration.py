@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from homeward import up
+from homeward import hands, up
 from homeward.config import FILE_NAME, PAGE_PORT, load
 from homeward.demo.broker import BrokerInTheBox, broker_in_the_box
 from homeward.demo.clock import DemoClock
@@ -98,7 +98,7 @@ async def run(
             guard = up.run(
                 config,
                 on_ready=greet,
-                history=events(past, config.topics, up.MQTT, config.settings.place),
+                history=events(past, config.topics, hands.MQTT, config.settings.place),
                 make_clock=lambda _: clock,
                 simulated=SIMULATED,
             )
