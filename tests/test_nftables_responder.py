@@ -6,37 +6,30 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.namespaces import (
-    DEADLINE,
     DEVICE,
     DEVICE6,
-    DEVICE_MAC,
     OTHER,
     OTHER6,
-    OTHER_MAC,
     PATIENCE,
     ROUTER,
     ROUTER6,
     WORLD,
     WORLD6,
-    WORLD_MAC,
     Home,
     bridged_home_fixture,  # noqa: F401 - a fixture
     home_fixture,  # noqa: F401 - a fixture
     says,
     wait_until,
 )
+from tests.nftables_home import NAMES, can_speak, claim, look_up, responder
 
-from homeward.core.effects import Action
-from homeward.responders.nftables import NftablesResponder, NftError, SystemResolver, remove_table
+from homeward.responders.nftables import SystemResolver, remove_table
 from homeward.responders.nftables_rules import (
     KILOBYTES_A_SECOND,
     KILOBYTES_AT_ONCE,
@@ -44,19 +37,6 @@ from homeward.responders.nftables_rules import (
     PACKETS_AT_ONCE,
     claim_name,
 )
-
-NAMES: dict[str, Sequence[str]] = {
-    "camera": [DEVICE_MAC.upper(), DEVICE, DEVICE6],
-    "by mac": [DEVICE_MAC],
-    "by address": [DEVICE],
-    "phone": [OTHER_MAC, OTHER, OTHER6],
-    "router": [ROUTER],
-    "way out": [WORLD_MAC],
-    "everybody": ["10.255.255.255"],
-    "loud": ["224.0.0.251"],
-    "broken": ["192.168.1.300"],
-}
-CLOUD = {"cloud.example": [WORLD, WORLD6], "inside.example": [OTHER, "127.0.0.1"]}
 
 GUARD = """
 import asyncio, sys
@@ -74,42 +54,6 @@ asyncio.run(main())
 """
 
 
-def look_up(name: str) -> Sequence[str]:
-    if name not in CLOUD:
-        raise OSError("no such name")
-    return CLOUD[name]
-
-
-def responder(home: Home, **more: Any) -> NftablesResponder:
-    """A responder without any memory, as after a restart."""
-    more = {"namespace": home.router.name, "resolve": look_up, **more}
-    return NftablesResponder(lambda name: NAMES.get(name, ()), **more)
-
-
-def claim(*allow: str, device: str = "camera", seconds: float = 600, lease: str = "one", command: str = "") -> Action:
-    """A quarantine, or a restriction to what is allowed."""
-    return Action(
-        id=lease,
-        incident="i",
-        responder="nftables",
-        device=device,
-        command=command or ("restrict" if allow else "quarantine"),
-        restore="release",
-        ends=datetime.now(UTC) + timedelta(seconds=seconds),
-        allow=allow,
-    )
-
-
-def acting(home: Home) -> tuple[NftablesResponder, Action, Callable[[int], str], Callable[[], None]]:
-    """For the contract of all responders: a responder, an act, what holds after some acts, how to make it fail."""
-    home.world.serve(443)
-
-    def state(number: int) -> str:
-        return "release" if home.device.tcp(WORLD, 443, seconds=1) else "quarantine"
-
-    return responder(home), claim(), state, home.remove_router
-
-
 def killed_guard(home: Home, ends: datetime) -> None:
     """A guard that cut the camera off, and was killed at once."""
     command = [sys.executable, "-c", GUARD, home.router.name, ends.isoformat(), *NAMES["camera"]]
@@ -117,11 +61,6 @@ def killed_guard(home: Home, ends: datetime) -> None:
         assert guard.stdout is not None
         assert guard.stdout.readline() == "done\n"
         guard.kill()
-
-
-def can_speak(home: Home, peer: str = WORLD, port: int = 443) -> bool:
-    """For what should not be so: it is not waited for."""
-    return home.device.tcp(peer, port, seconds=PATIENCE)
 
 
 # Quarantine ---------------------------------------------------------------------------------------------------------
@@ -441,121 +380,3 @@ async def test_also_between_two_devices_on_the_routers_bridge(bridged_home: Home
     await responder(home).apply(claim("tcp 8883 mud:local-networks"))
     assert home.device.tcp(other, 8883)
     assert not can_speak(home, other, 80)
-
-
-# What is refused, what fails ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("device", "error", "line"),
-    [
-        ("stranger", LookupError, "no address of stranger is known; add one to [network] names"),
-        ("phone", NftError, f"phone: {OTHER_MAC} is among what is never cut off"),
-        ("router", NftError, f"router: {ROUTER} is this machine or its router; it is never cut off"),
-        ("way out", NftError, f"way out: {WORLD_MAC} is this machine or its router; it is never cut off"),
-        ("everybody", NftError, "everybody: 10.255.255.255 is no address of a single device"),
-        ("loud", NftError, "loud: 224.0.0.251 is no address of a single device"),
-        ("broken", NftError, "broken: '192.168.1.300' is neither an address nor a hardware address"),
-    ],
-)
-async def test_whom_nobody_may_cut_off_is_not_cut_off(
-    home: Home, device: str, error: type[Exception], line: str
-) -> None:
-    home.world.serve(443)
-    assert home.device.tcp(WORLD, 443)  # so that the router knows its own router
-    never = [OTHER_MAC]
-    with pytest.raises(error) as told:
-        await responder(home, never=never).apply(claim(device=device))
-    assert str(told.value) == line
-    assert home.nft("list", "ruleset") == ""
-
-
-@pytest.mark.parametrize("never", [DEVICE_MAC, DEVICE, "fd77:1::/64", "camera", "by address"])
-async def test_never_is_said_by_address_by_network_or_by_name(home: Home, never: str) -> None:
-    one = responder(home, never=[never])
-    with pytest.raises(NftError, match="never cut off"):
-        await one.apply(claim())
-    assert one.refused == {"never": 1}
-    assert home.device.ping(WORLD)
-
-
-async def test_only_claims_with_an_end_are_made(home: Home) -> None:
-    for act in (replace(claim(), ends=None), claim(command="reboot")):
-        with pytest.raises(NftError):
-            await responder(home).apply(act)
-    assert home.nft("list", "ruleset") == ""
-
-
-async def test_too_many_claims_at_once_are_refused(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeward.responders.nftables.CLAIMS_LIMIT", 2)
-    for number in range(2):
-        await responder(home).apply(claim(lease=str(number)))
-    with pytest.raises(NftError, match="2 claims hold already"):
-        await responder(home).apply(claim(lease="more"))
-    await responder(home).apply(claim(lease="1"))
-
-
-NFT = 'nft "$@"'
-
-
-async def test_one_capability_is_all_that_it_needs(home: Home, program: Callable[[str], str]) -> None:
-    nft = program(f"exec setpriv --inh-caps -all,+net_admin --bounding-set -all,+net_admin {NFT}")
-    await responder(home, nft=nft).apply(claim())
-    assert not home.device.ping(WORLD, seconds=PATIENCE)
-    await responder(home, nft=nft).revert(claim())
-    assert home.device.ping(WORLD)
-
-
-@pytest.mark.parametrize(
-    ("script", "line"),
-    [
-        (f"exec setpriv --inh-caps -all --bounding-set -all {NFT}", "CAP_NET_ADMIN"),
-        ("exec sleep 60", "did not answer within"),
-        ("exec yes", "did not answer within"),
-        ("echo hello", "something else than JSON"),
-        (f'[ "$2" = -f ] && exit 0; exec {NFT}', "does not hold the claim (nothing of it)"),
-        (f'[ "$2" = -f ] || exec {NFT}; echo "Error: Operation not supported" >&2; exit 1', "need Linux 5.6"),
-    ],
-    ids=["no right", "hangs", "says too much", "not nft", "does half", "too old"],
-)
-async def test_a_failure_is_told_in_one_line(
-    home: Home, program: Callable[[str], str], script: str, line: str
-) -> None:
-    one = responder(home, nft=program(script), timeout=1.0 if "exec y" in script or "sleep" in script else DEADLINE)
-    with pytest.raises(NftError, match=r"\A[^\n]{10,250}\Z") as told:
-        await one.apply(claim())
-    assert line in str(told.value)
-    assert home.device.ping(WORLD)
-
-
-@pytest.mark.parametrize("namespace", [True, False])
-async def test_without_the_program_nothing_is_said_to_have_been_done(home: Home, namespace: bool) -> None:
-    one = responder(home, nft="/no/such/nft", namespace=home.router.name if namespace else None)
-    for act in (one.apply, one.revert):
-        with pytest.raises(NftError, match=r"\A[^\n]*/no/such/nft[^\n]*\Z"):
-            await act(claim())
-
-
-async def test_out_of_reach_it_fails_in_one_line(home: Home) -> None:
-    one, act, state, fail = acting(home)
-    await one.apply(act)
-    assert state(1) == "quarantine"
-    fail()
-    for step in (one.apply, one.revert):
-        with pytest.raises(NftError, match=r"\A[^\n]+\Z"):
-            await step(act)
-
-
-@pytest.fixture
-def program(tmp_path: Path, need_program: Callable[[str, str], str]) -> Callable[[str], str]:
-    """A program instead of nft, from the lines of a shell."""
-    need_program("setpriv", "util-linux")
-
-    def write(script: str) -> str:
-        path = tmp_path / "nft"
-        path.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
-        path.chmod(0o755)
-        tmp_path.chmod(0o755)
-        return str(path)
-
-    return write

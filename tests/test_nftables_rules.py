@@ -21,6 +21,7 @@ from homeward.responders.nftables_addresses import (
     Permit,
     Target,
     broadcast,
+    is_address,
     networks,
     outside,
     permit,
@@ -64,6 +65,16 @@ def test_addresses_are_taken_in_every_usual_spelling_and_once() -> None:
 def test_what_is_no_address_of_a_single_device_is_refused_in_one_line(said: str) -> None:
     with pytest.raises(ValueError, match=r"\Acamera: [^\n]+\Z"):
         target("camera", [said])
+
+
+@pytest.mark.parametrize("text", ["02-00-00-00-77-02", "192.168.1.4", "fe80::1%eth0", "::", "0.0.0.0"])
+def test_an_address_is_told_from_a_name(text: str) -> None:
+    assert is_address(text)
+
+
+@pytest.mark.parametrize("text", ["", "camera", "0x00124b001f7a2c11", "10.0.0.0/8", "1", "02:00:00:00:77"])
+def test_a_name_is_told_from_an_address(text: str) -> None:
+    assert not is_address(text)
 
 
 def test_a_device_has_not_any_number_of_addresses() -> None:

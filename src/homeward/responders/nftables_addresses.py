@@ -119,7 +119,10 @@ def mac(text: str) -> str | None:
 
 def is_address(text: str) -> bool:
     """Whether it is an address or a hardware address."""
-    return mac(text) is not None or _network(text) is not None
+    try:
+        return mac(text) is not None or bool(_address(text))
+    except ValueError:
+        return False
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
