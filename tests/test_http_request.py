@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -182,6 +183,14 @@ async def test_a_certificate_is_checked_against_what_is_trusted(certificates: Ce
         assert await refusal(by_address, tls=trusting)
         assert len(peer.asked) == 1
         assert await refusal(f"http://localhost:{peer.port}/{SECRET}"), "plainly to a TLS port"
+
+
+def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "ca.crt"
+    empty.touch()
+    for path in (empty, tmp_path / "missing.crt"):
+        with pytest.raises(ValueError, match=r"^[^\n]*\.crt: holds no certificates \([^\n]+\); name a file in PEM$"):
+            tls_context(path)
 
 
 # What comes as a stream

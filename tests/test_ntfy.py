@@ -30,7 +30,7 @@ from homeward.core.settings import Listener
 from homeward.dashboard.view import Watched
 from homeward.guard import Guard
 from homeward.journal import Journal
-from homeward.presses import Says, new_press
+from homeward.presses import REASONS, Says, new_press
 from homeward.responders.http_request import Address, HttpError, post, request, tls_context
 from homeward.responders.ntfy import BODY_LIMIT, NtfyChannel, fitted
 from homeward.service import Service
@@ -108,6 +108,23 @@ def service() -> TwinService:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("homeward.answers.ntfy.RETRY_FIRST", 0.02)
     monkeypatch.setattr("homeward.answers.ntfy.RETRY_LAST", 0.05)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=20)
+    | st.sampled_from(["message", "keepalive", "open"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.fixed_dictionaries(
+            {"event": inner}, optional={name: inner for name in ("id", "time", "message", "topic")}
+        )
+    ),
+    max_leaves=8,
+)
+"""What a server might say, and what it never would."""
 
 
 # What is sent
@@ -231,6 +248,7 @@ async def test_looking_ahead_at_every_address_answers_nothing(ntfy: NtfyServer, 
     (message,) = await Phone(ntfy).messages()
     async with listening(service, ntfy) as answers:
         seen = [one["url"] for one in message["actions"]] + [message["click"]]
+        assert not any(one["body"].split()[-1] in url for one in message["actions"] for url in seen)
         for url in [*seen, *[url + "/json?poll=1" for url in seen]]:
             async with request("GET", Address.read(url), {}, tls=TLS, seconds=5) as response:
                 assert response.status in (200, 404)
@@ -318,6 +336,17 @@ async def test_what_is_no_answer_is_counted_and_changes_nothing(ntfy: NtfyServer
         ntfy.publish(ANSWERS, written("no", "i2", "household"))
         await until(lambda: len(service.said) == 1)
     assert answers.refused == {"malformed": 8, "too large": 2, "channel": 1, "token": 1}
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda said: json.dumps(said).encode()))
+async def test_no_line_of_a_stream_is_an_answer_by_chance(line: bytes) -> None:
+    service = TwinService()
+    service.incident("i1", "front door open")
+    answers = NtfyAnswers(service, "https://ntfy.example", ANSWERS, KEY)
+    await answers._hear(line)
+    assert service.said == []
+    assert answers.refused.total() <= 1
+    assert set(answers.refused) <= set(REASONS)
 
 
 async def test_a_press_works_only_for_what_it_was_made_for(ntfy: NtfyServer, service: TwinService) -> None:

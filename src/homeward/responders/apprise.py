@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
 from homeward.core.effects import Action
-from homeward.core.vocabulary import MESSAGES
+from homeward.responders.message import TITLES, check_message
 
 SERVICE_LIMIT: Final = 16
 """How many services one channel may tell."""
@@ -24,11 +24,6 @@ SERVICE_LIMIT: Final = 16
 SENT_LIMIT: Final = 4_096
 """How many deliveries (a message to a service) are remembered."""
 
-TITLES: Final = {
-    "notify": "Homeward",
-    "ask": "Homeward: was this you?",
-    "escalate": "Homeward: somebody should look",
-}
 KINDS: Final = {"notify": "info", "ask": "warning", "escalate": "failure"}
 """By Apprise's types of message, which some services show as a colour or a picture."""
 
@@ -69,8 +64,7 @@ class AppriseChannel:
             LookupError: it is no message.
             NotSentError: a service did not take it.
         """
-        if action.command not in MESSAGES:
-            raise LookupError(f"{self.name} carries messages only; name another responder for {action.device}")
+        check_message(action, self.name)
         # Apprise waits up to 4 s for a connection and 4 s for an answer. What is slower than the guard's patience
         # goes on in its thread, and is remembered when it succeeds after all.
         every = range(len(self._services))

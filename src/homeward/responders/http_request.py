@@ -173,8 +173,15 @@ class Response:
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """What verifies servers: the system's authorities, or those of the file alone."""
-    return ssl.create_default_context(cafile=ca_file)
+    """What verifies servers: the system's authorities, or those of the file alone.
+
+    Raises:
+        ValueError: the file holds no certificates.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise ValueError(f"{ca_file}: holds no certificates ({_why(error)}); name a file in PEM") from None
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from homeward.core.effects import Action
-from homeward.core.vocabulary import MESSAGES
 from homeward.responders.http_request import POST_SECONDS, Address, post, tls_context
+from homeward.responders.message import TITLES, check_message
 
 BODY_LIMIT: Final = 4_096
 """The longest message with all that belongs to it, in bytes: what every ntfy server takes."""
@@ -25,11 +25,6 @@ BODY_LIMIT: Final = 4_096
 SENT_LIMIT: Final = 1_024
 """How many messages are remembered as sent."""
 
-TITLES: Final[Mapping[str, str]] = {
-    "notify": "Homeward",
-    "ask": "Homeward: was this you?",
-    "escalate": "Homeward: somebody should look",
-}
 PRIORITIES: Final[Mapping[str, int]] = {"notify": 3, "ask": 4, "escalate": 5}
 """By ntfy's scale: 3 is the default, 5 the most urgent."""
 
@@ -98,8 +93,7 @@ class NtfyChannel:
             LookupError: it is no message.
             HttpError: the server was not reached, or did not take it.
         """
-        if action.command not in MESSAGES:
-            raise LookupError(f"{self.name} carries messages only; name another responder for {action.device}")
+        check_message(action, self.name)
         if action.id in self._sent:
             return
         body = fitted(self._message(action))
