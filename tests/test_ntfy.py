@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.dashboard.twin import TwinService
 from tests.ntfy_server import (
@@ -118,9 +118,7 @@ JSON = st.recursive(
     | st.sampled_from(["message", "keepalive", "open"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.fixed_dictionaries(
-            {"event": inner}, optional={name: inner for name in ("id", "time", "message", "topic")}
-        )
+        | st.fixed_dictionaries({"event": inner}, optional=dict.fromkeys(("id", "time", "message", "topic"), inner))
     ),
     max_leaves=8,
 )
@@ -338,6 +336,7 @@ async def test_what_is_no_answer_is_counted_and_changes_nothing(ntfy: NtfyServer
     assert answers.refused == {"malformed": 8, "too large": 2, "channel": 1, "token": 1}
 
 
+@settings(max_examples=50)
 @given(st.binary(max_size=200) | JSON.map(lambda said: json.dumps(said).encode()))
 async def test_no_line_of_a_stream_is_an_answer_by_chance(line: bytes) -> None:
     service = TwinService()
@@ -422,11 +421,11 @@ async def test_a_fault_of_our_own_ends_neither_the_guard_nor_the_listening(
 
 
 async def test_a_guard_asks_is_answered_and_takes_back_what_it_did(ntfy: NtfyServer, tmp_path: Path) -> None:
-    settings = replace(SETTINGS, listeners=(Listener(name="household", channel="ntfy"),))
+    home = replace(SETTINGS, listeners=(Listener(name="household", channel="ntfy"),))
     lamps, phone = TwinResponder(), Phone(ntfy)
     asks: Callable[[], bool] = lambda: any("actions" in one for one in ntfy.messages(TOPIC))  # noqa: E731
     with Journal(tmp_path / "state") as journal:
-        guarding = Service(Guard(journal), settings, responders=[lamps, channel(ntfy)], clock=Clock())
+        guarding = Service(Guard(journal), home, responders=[lamps, channel(ntfy)], clock=Clock())
         async with running(guarding), listening(guarding, ntfy):
             await guarding.submit(stranger())
             await until(lambda: lamps.steps == ["apply"])
