@@ -333,7 +333,10 @@ def test_every_example_in_the_written_file_works_once_its_comment_sign_is_remove
     for name, body in (("devices.csv", "device,type,role\n"), ("ca.crt", "x"), ("mqtt-password", "s3cret")):
         (file.parent / name).write_text(body)
     (file.parent / "home-assistant-token").write_text("abc.def")
-    for secret in ("mqtt-password", "home-assistant-token"):
+    (file.parent / "ntfy-token").write_text("tk_example")
+    (file.parent / "apprise-urls").write_text("json://localhost\nxml://localhost\n")
+    (file.parent / "webhook-secret").write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    for secret in ("mqtt-password", "home-assistant-token", "ntfy-token", "apprise-urls", "webhook-secret"):
         (file.parent / secret).chmod(0o600)
     (file.parent / "2024.events.csv.gz").write_text("")
     file.write_text("\n".join(lines))
@@ -342,6 +345,11 @@ def test_every_example_in_the_written_file_works_once_its_comment_sign_is_remove
     assert len(config.topics) == 2
     assert config.home_assistant is not None
     assert config.networks.zeek is not None
+    assert [listener.second for listener in config.settings.listeners] == [False, True]
+    assert {channel.section.kind for channel in config.answering.channels} == {
+        "ntfy", "apprise", "webhook", "home_assistant"
+    }  # fmt: skip
+    assert config.settings.responses[1].restore == "release"
 
 
 def test_every_key_is_explained_in_the_written_file() -> None:
@@ -349,7 +357,8 @@ def test_every_key_is_explained_in_the_written_file() -> None:
     sections = (
         tables.HomeSection, tables.PageSection, tables.MqttSection, tables.TopicSection, tables.DeviceSection,
         tables.ResponseSection, tables.HistorySection, tables.HomeAssistantSection, tables.ZeekSection,
-        tables.SuricataSection, tables.PacketsSection, tables.NetworkSection,
+        tables.SuricataSection, tables.PacketsSection, tables.NetworkSection, tables.MosquittoSection,
+        tables.FirewallSection, tables.ChannelSection, tables.ListenerSection, tables.PolicySection,
     )  # fmt: skip
     keys = {key for section in sections for key in section.__struct_fields__}
     assert {key for key in keys if not re.search(rf"\b{key}\b", text)} == set()

@@ -123,7 +123,16 @@ def _meant(note: Note, incidents: Iterable[Incident]) -> list[Input]:
     if note.says == "answer":
         assert note.incident is not None
         assert note.answer is not None
-        return [Feedback(at=at, incident=note.incident, answer=note.answer, person=person, channel=channel)]
+        return [
+            Feedback(
+                at=at,
+                incident=note.incident,
+                answer=note.answer,
+                person=person,
+                channel=channel,
+                too_much=note.too_much,
+            )
+        ]
     command = Change(
         at=at, version=__version__, command=note.says, target=note.device or "", person=person, channel=channel
     )

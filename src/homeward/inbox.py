@@ -34,6 +34,7 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     says: Literal["answer", "stand_down", "approve", "restrict", "refuse"]
     incident: Name | None = None
     answer: Answer | None = None
+    too_much: bool = False
     device: Name | None = None
     person: Name = "household"
     channel: Name = "command line"

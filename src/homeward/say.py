@@ -52,7 +52,7 @@ def _post(config: Config, note: Note) -> tuple[int, str]:
     elif note.incident is not None and note.answer is not None:
         path = f"/incidents/{quote(note.incident, safe='')}/answer"
         token = security.answer_token(key, note.incident, note.person, note.channel)
-        form = {"answer": str(note.answer)}
+        form = {"answer": "too_much" if note.too_much and note.answer == "yes" else str(note.answer)}
     else:
         path, form = "/stand-down", {}
         token = security.stand_down_token(key, note.person, note.channel)

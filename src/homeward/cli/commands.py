@@ -151,7 +151,13 @@ def _summed_up(summary: Summary, budget: float) -> str:
 
 
 def answer(chosen: argparse.Namespace) -> int:
-    note = Note(says="answer", incident=chosen.incident, answer=chosen.answer, person=chosen.person)
+    note = Note(
+        says="answer",
+        incident=chosen.incident,
+        answer=chosen.answer,
+        too_much=chosen.too_much,
+        person=chosen.person,
+    )
     return _tell(chosen, note)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from homeward import __version__
 from homeward.bench.catalogue import BENCHMARKS, SEED
-from homeward.cli import bench_commands, commands, discovering, explain, standards
+from homeward.cli import bench_commands, commands, deciding, discovering, explain, standards
 from homeward.config import FILE_NAME, PAGE_PORT
 from homeward.core.event import is_name
 from homeward.discover import LOOK_SECONDS
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     _add_looking(group)
     _add_answering(group)
     _add_telling(group)
+    _add_deciding(group)
     _add_keeping(group)
     _add_measuring(group)
     _add_benchmarks(group)
@@ -152,6 +153,7 @@ def _add_answering(group: Any) -> None:
     )  # fmt: skip
     one.add_argument("incident", metavar="INCIDENT", help="its name, as the page and the alarm tell it: i7")
     one.add_argument("answer", choices=("yes", "no"))
+    one.add_argument("--too-much", action="store_true", help="what the guard did about it was more than you want")
     one.add_argument(
         "--person", type=_person, default="household", metavar="NAME", help="who says so (default: the household)"
     )
@@ -236,6 +238,35 @@ def _add_telling(group: Any) -> None:
         "--min-days", type=_days, default=MIN_DAYS, metavar="N",
         help="from how many days on something is a need (default: %(default)s)",
     )  # fmt: skip
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
+    _add_config(one)
+
+
+def _add_deciding(group: Any) -> None:
+    top = group.add_parser("policy", help="what chooses how far to go, and would another choose better?")
+    policies = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    one = _add(
+        policies, "compare", deciding.policy_compare, "what would other policies have cost, by the journal?",
+        "Estimate, from the choices in the journal and what came back about them, what the\n"
+        "ladder, a trial of it and what was learned would have cost: doubly robust, with a 95 %\n"
+        "interval. It says so where the journal cannot tell. The guard may run meanwhile.\n\n"
+        "  homeward policy compare\n  homeward policy compare --json",
+    )  # fmt: skip
+    one.add_argument("--json", action="store_true", help="one JSON object")
+    one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
+    _add_config(one)
+    one = _add(
+        group, "step-up", deciding.step_up, "give a person a code or a PIN, for when the guard doubts who it is",
+        "Give a person a one-time code on their telephone (RFC 6238) or a PIN. When an act in\n"
+        "their name is odd, what is done in their name at doors and locks does not count as\n"
+        "theirs until they have given it on the page. Without a person, list who has one.\n\n"
+        "  homeward step-up person:anna\n  homeward step-up person:anna --pin\n  homeward step-up",
+    )  # fmt: skip
+    one.add_argument(
+        "person", type=_person, nargs="?", metavar="PERSON", help="as the sources name them: person:anna"
+    )
+    one.add_argument("--pin", action="store_true", help="a PIN, asked for (or read from standard input)")
+    one.add_argument("--withdraw", action="store_true", help="take it from them")
     one.add_argument("--state", type=Path, metavar="DIR", help=_WHERE)
     _add_config(one)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from homeward.config.tables import ChannelSection, ConfigError, FirewallSection, Tables
 from homeward.core.quiet_hours import QuietHours
-from homeward.core.settings import CONCERNED, Listener
+from homeward.core.settings import Listener
 from homeward.core.vocabulary import CLAIMS
 from homeward.responders.home_assistant import EntityCommand
 from homeward.responders.nftables_addresses import Never, networks
@@ -130,8 +130,6 @@ def _needed(tables: Tables, has: Faults) -> None:
             raise has.fault(key, f"{one.responder} cannot {one.command} a device", "name nftables or mosquitto")
         if not claims and one.responder in {"mosquitto", "nftables"}:
             raise has.fault(key, f"{one.responder} can restrict and quarantine only", "name another responder")
-        if one.device == CONCERNED and not claims:
-            raise has.fault(f"response[{number}].device", f"{one.command} * is about any device", "name the device")
     if tables.mosquitto is not None and tables.mqtt is None:
         raise has.fault("mosquitto", "there is no broker", "add a table [mqtt]")
 

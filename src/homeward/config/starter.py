@@ -64,6 +64,7 @@ port = 8480
 # url = "http://homeassistant.local:8123"
 # token_file = "home-assistant-token" # a file of its own, chmod 600; or: token_env = "HOMEWARD_TOKEN"
 # history_days = 90                   # how much of its past a new guard learns from on the first evening
+# answer_entity = "sensor.homeward_answer" # where a press on a phone is heard: docs/how-to/be-told-and-answer.md
 
 # The network, as Zeek, Suricata or an interface (pip install "homeward[packets]") tells it.
 # [zeek]
@@ -110,6 +111,58 @@ port = 8480
 # responder = "dry_run"                 # only says what it would do. "mqtt" does it; then also:
 # topic = "zigbee2mqtt/hall_light/set"
 # payloads = { on = '{"state": "ON"}', off = '{"state": "OFF"}' }
+# entity = "light.hall"                 # or responder = "home_assistant"; then this, and where the usual service
+# services = { on = "light.turn_on" }   #   of the entity will not do, another
+
+# A device may be let do only what it needs ("restrict") or cut off ("quarantine") by the firewall or the broker.
+# [[response]]
+# device = "*"                          # whichever device it is about
+# command = "quarantine"                # for an hour, unless minutes says otherwise; then it is let in again
+# when = ["rule:refused device", "rule:intrusion alert"]
+# responder = "dry_run"                 # "nftables" or "mosquitto" do it; then also one of these tables:
+# [nftables]                            # the firewall of this machine, where it is the router or a bridge
+# addresses = { "hall camera" = ["192.168.1.20"] }
+# never = ["192.168.1.5"]               # who is let be: addresses, networks or names of devices
+# resolvers = []                        # the home's name servers, if this machine is none
+# nft = "nft"                           # the program
+# [mosquitto]                           # the broker's dynamic security
+# users = { "hall camera" = "camera1" } # the user behind a device, where it has another name
+# own_topics = { "hall camera" = ["publish cameras/hall/#"] } # what a restricted device may still do
+# never = ["zigbee2mqtt"]
+
+# How people are told: a channel, and who listens to it. Without one, what happens is on the page.
+# [channel.phone]
+# kind = "ntfy"                         # ntfy, apprise, webhook or home_assistant
+# server = "https://ntfy.example.org"
+# topic = "home-2c5e81d0"               # long and random: who knows it can read
+# answers_topic = "home-9f21a7b3"       # buttons on the message answer there
+# token_file = "ntfy-token"
+# phone_server = "https://ntfy.example.org" # as phones know it, where that is another address
+# click = "http://hub.local:8480"       # what a tap on the message opens
+# ca_file = "ca.crt"
+# [channel.mail]
+# kind = "apprise"
+# urls_file = "apprise-urls"            # Apprise's addresses, one on each line, chmod 600
+# [channel.program]
+# kind = "webhook"
+# url = "https://hooks.example.org/homeward"
+# secret_file = "webhook-secret"        # what each call is signed with
+# [channel.app]
+# kind = "home_assistant"
+# service = "notify.mobile_app_anna"
+# [[listener]]
+# person = "household"                  # or "person:anna": told of what is done in her name
+# channel = "phone"
+# quiet_hours = "22:00-07:00"           # what can wait waits; what is urgent does not
+# [[listener]]
+# person = "person:anna"
+# channel = "app"
+# second = true                         # told when nobody has answered for a quarter of an hour
+
+# What chooses how far to go, among what guardrails allow and evidence has earned.
+# [policy]
+# use = "ladder"                        # fixed. "trial": once in ten tries something as good, so that
+#                                       #   `homeward policy compare` can tell; "learned": from your answers
 
 # Recorded history of this home, learned from once, before the first day. Its times are of the home's own clock,
 # unless a table 2024.home.json beside it says {"home": "…", "clock": "utc", "timezone": "Europe/Berlin"}.
