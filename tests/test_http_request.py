@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.http_peer import (
     Asked,
@@ -211,6 +211,7 @@ async def test_lines_are_put_together_from_chunks(peer: HttpPeer) -> None:
     assert await lines_of(peer) == [b"one", b"two", b"", b"three"], "what has no line end is no line"
 
 
+@settings(deadline=None)  # each talks to a server
 @given(st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")), max_size=8), st.data())
 async def test_lines_are_the_same_however_they_are_cut(lines: list[bytes], data: st.DataObject) -> None:
     text = b"".join(line + b"\n" for line in lines)

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -337,17 +336,19 @@ async def test_what_is_no_answer_is_counted_and_changes_nothing(ntfy: NtfyServer
     assert answers.refused == {"malformed": 8, "too large": 2, "channel": 1, "token": 1}
 
 
-@cache
-def an_attentive_guard() -> tuple[TwinService, NtfyAnswers]:
-    """Made once, as a list of authorities takes long to read."""
+@pytest.fixture(scope="module")
+def attentive() -> tuple[TwinService, NtfyAnswers]:
+    """A guard and what hears its answers; made once, as a list of authorities takes long to read."""
     service = TwinService()
     service.incident("i1", "front door open")
     return service, NtfyAnswers(service, "https://ntfy.example", ANSWERS, KEY)
 
 
 @given(st.binary(max_size=200) | JSON.map(lambda said: json.dumps(said).encode()))
-async def test_no_line_of_a_stream_is_an_answer_by_chance(line: bytes) -> None:
-    service, answers = an_attentive_guard()
+async def test_no_line_of_a_stream_is_an_answer_by_chance(
+    attentive: tuple[TwinService, NtfyAnswers], line: bytes
+) -> None:
+    service, answers = attentive
     answers.refused.clear()
     await answers._hear(line)
     assert service.said == []
