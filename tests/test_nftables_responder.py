@@ -40,27 +40,29 @@ from homeward.responders.nftables_rules import (
 
 GUARD = """
 import asyncio, sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from homeward.core.effects import Action
 from homeward.responders.nftables import NftablesResponder
 async def main():
-    namespace, ends, *addresses = sys.argv[1:]
+    namespace, seconds, *addresses = sys.argv[1:]
+    ends = datetime.now(UTC) + timedelta(seconds=float(seconds))
     act = Action(id="one", incident="i", responder="nftables", device="camera", command="quarantine",
-                 restore="release", ends=datetime.fromisoformat(ends))
+                 restore="release", ends=ends)
     await NftablesResponder(lambda name: addresses, namespace=namespace).apply(act)
-    print("done", flush=True)
+    print(ends.isoformat(), flush=True)
     await asyncio.sleep(3600)
 asyncio.run(main())
 """
 
 
-def killed_guard(home: Home, ends: datetime) -> None:
-    """A guard that cut the camera off, and was killed at once."""
-    command = [sys.executable, "-c", GUARD, home.router.name, ends.isoformat(), *NAMES["camera"]]
+def killed_guard(home: Home, seconds: float) -> datetime:
+    """A guard cut the camera off for some seconds, and was killed at once; returns when its lease ends."""
+    command = [sys.executable, "-c", GUARD, home.router.name, str(seconds), *NAMES["camera"]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as guard:
         assert guard.stdout is not None
-        assert guard.stdout.readline() == "done\n"
+        ends = datetime.fromisoformat(guard.stdout.readline().strip())
         guard.kill()
+    return ends
 
 
 # Quarantine ---------------------------------------------------------------------------------------------------------
@@ -124,8 +126,7 @@ async def test_one_address_is_enough(home: Home, device: str) -> None:
 
 async def test_the_kernel_releases_the_device_while_the_guard_is_dead(home: Home) -> None:
     home.world.serve(443)
-    ends = datetime.now(UTC) + timedelta(seconds=3)
-    killed_guard(home, ends)
+    ends = killed_guard(home, 2)
     assert not can_speak(home)
     wait_until(lambda: can_speak(home), "the lease is over")
     assert datetime.now(UTC) >= ends
@@ -136,7 +137,7 @@ async def test_the_kernel_releases_the_device_while_the_guard_is_dead(home: Home
 
 async def test_another_guard_takes_back_what_a_killed_one_did(home: Home) -> None:
     home.world.serve(443)
-    killed_guard(home, datetime.now(UTC) + timedelta(seconds=600))
+    killed_guard(home, 600)
     assert not can_speak(home)
     await responder(home).revert(claim())
     assert home.device.tcp(WORLD, 443)
@@ -167,7 +168,7 @@ async def test_a_claim_whose_time_is_over_is_not_made(home: Home) -> None:
 
 
 async def test_what_is_over_is_cleared_away_by_the_next_act(home: Home) -> None:
-    await responder(home).apply(claim(seconds=0.5, lease="old"))
+    await responder(home).apply(claim(seconds=1.5, lease="old"))
     wait_until(lambda: not home.seconds_left(), "the claim is over")
     assert claim_name("old") in home.nft("list", "ruleset")
     await responder(home).apply(claim(lease="new"))
