@@ -29,7 +29,7 @@ from homeward.core.behaviour.habits import HABITS, PARENT, PLANS, WHEN
 from homeward.core.behaviour.observation import Observation
 from homeward.core.behaviour.profile import Profile, ProfileState
 from homeward.core.behaviour.reason import reason
-from homeward.core.decision import guardrails, policy
+from homeward.core.decision import guardrails, ladder
 from homeward.core.effects import Notify
 from homeward.core.settings import Device
 from homeward.core.vocabulary import (
@@ -125,6 +125,31 @@ def limits() -> str:
             ("longest pause between two tries to take something back", f"{lease.SLOWEST_RETRY.seconds // 60} min"),
         ),
     )
+
+
+def ladder_table() -> str:
+    return rows(
+        ("rung", "it", "OpenC2", "earned at", "lasts", "needs", "taken back"),
+        (
+            (
+                f"*{step.rung.replace('_', ' ')}*",
+                step.does,
+                f"`{step.verb}`" if step.verb else "",
+                _earned(step),
+                "" if step.minutes is None else f"{step.minutes:g} min",
+                step.needs,
+                step.taken_back,
+            )
+            for step in ladder.LADDER
+        ),
+    )
+
+
+def _earned(step: ladder.Step) -> str:
+    if step.earned == ladder.ALWAYS:
+        return "always"
+    bits = "above the threshold" if step.earned == 1 else f"{step.earned >> 8} bits above"
+    return f"{bits}, or guarded" if step.guarded else bits
 
 
 def habit_table() -> str:
@@ -352,6 +377,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "network limits": network_docs.limits,
     "worked flows": network_docs.worked_flows,
     "refusals": refusals,
+    "ladder": ladder_table,
     "replay example": replay_example,
     "rule limits": rule_limits,
     "vocabulary": vocabulary,
