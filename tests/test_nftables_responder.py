@@ -254,7 +254,7 @@ async def test_what_a_list_says_wrongly_or_of_unknown_names_stays_closed(home: H
     home.world.serve(443)
     home.other.serve(443)
     lines = "tcp 443 gone.example", "tcp 443 inside.example", "tcp https cloud.example", "tcp 443", "tcp 443 a;b"
-    one = responder(home)
+    one = responder(home, local=["10.77.1.0/24"])
     await one.apply(claim(*lines))
     for peer in (WORLD, OTHER):
         assert not can_speak(home, peer)

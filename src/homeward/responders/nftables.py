@@ -107,6 +107,7 @@ class NftablesResponder:
         self._never = Never(never)
         self._resolve = resolve or SystemResolver()
         self._local, self._resolvers = networks(local), networks(resolvers)
+        self._inside = (*self._local, *networks(HOME_NETWORKS))
         self._now = now
         self._firewall = Firewall(nft=nft, ip=ip, namespace=namespace)
         self._timeout = timeout
@@ -215,7 +216,7 @@ class NftablesResponder:
             async with turn:
                 with suppress(OSError, ValueError):
                     answer = self._resolve(name)
-                    found[name] = outside(await answer if inspect.isawaitable(answer) else answer, self._local)
+                    found[name] = outside(await answer if inspect.isawaitable(answer) else answer, self._inside)
 
         with suppress(TimeoutError):
             async with asyncio.timeout(NAMES_SECONDS), asyncio.TaskGroup() as group:

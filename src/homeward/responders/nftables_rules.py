@@ -240,8 +240,8 @@ def _rate() -> list[list[Json]]:
 def _dhcp(local: tuple[Network, ...], *, asks: bool) -> list[list[Json]]:
     """A device asks for its address (RFC 2131, 8415), or is answered; the other end is in the home."""
     rules = []
-    for version, ports, everybody in ((4, (68, 67), "255.255.255.255/32"), (6, (546, 547), "ff02::1:2/128")):
-        home = [one for one in (*local, ip_network(everybody)) if one.version == version]
+    for version, ports, link in ((4, (68, 67), ["255.255.255.255"]), (6, (546, 547), ["ff02::1:2", "fe80::/10"])):
+        home = [one for one in (*local, *map(ip_network, link)) if one.version == version]
         where = [
             {"prefix": {"addr": str(one.network_address), "len": one.prefixlen}}
             for one in collapse_addresses(home)  # type: ignore[type-var]
