@@ -95,9 +95,10 @@ def test_a_misspelt_address_among_what_is_never_touched_is_an_error(entry: str) 
         Never([entry])
 
 
-def test_a_home_is_not_the_whole_world() -> None:
+def test_a_home_is_a_network_and_not_the_whole_world() -> None:
     with pytest.raises(ValueError, match="not the whole world"):
         networks(["0.0.0.0/0"])
+    assert networks(["192.168.1.1/24"]) == networks(["192.168.1.0/24"])
 
 
 # Lists --------------------------------------------------------------------------------------------------------------

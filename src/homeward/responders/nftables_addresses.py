@@ -126,8 +126,8 @@ def is_address(text: str) -> bool:
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks, checked. Raises `ValueError`."""
-    found = tuple(ip_network(text) for text in texts)
+    """The networks, checked; each may be named by an address in it. Raises `ValueError`."""
+    found = tuple(ip_network(text, strict=False) for text in texts)
     if any(one.prefixlen == 0 for one in found):
         raise ValueError("a home's network is not the whole world: name it, such as 192.168.1.0/24")
     return found
