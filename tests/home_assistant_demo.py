@@ -10,8 +10,9 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from tests.conftest import IN_CI
 from tests.home_assistant import ENVIRONMENT, PORT, HomeAssistant, _absence
 from websockets.asyncio.client import ClientConnection, connect
 
+from homeward.responders.home_assistant import EntityCommand, HomeAssistantResponder
 from homeward.sources.home_assistant_connection import Connection, HomeAssistantSettings
 
 CONFIGURATION: Final = Path(__file__).parent / "home_assistant" / "demo.yaml"
@@ -101,6 +103,17 @@ class Phone:
         (action,) = [one["action"] for one in self.shown[tag]["data"]["actions"] if one["title"] == title]
         event = {"event_type": "mobile_app_notification_action", "event_data": {"action": action, "tag": tag}}
         self._home.post(f"/api/webhook/{self._webhook}", {"type": "fire_event", "data": event})
+
+
+def lamp(home: DemoHome) -> tuple[HomeAssistantResponder, Callable[[int], str], Callable[[], None]]:
+    """For the contract of responders: one that has a device ``lamp``, its state, and what puts it out of reach."""
+    home.call("light.turn_off", entity_id="light.bed_light")
+    where = [home.settings]
+    responder = HomeAssistantResponder(
+        lambda: Connection.open(where[-1]), [EntityCommand(device="lamp", entity="light.bed_light")]
+    )
+    nowhere = replace(home.settings, url="http://127.0.0.1:9")
+    return responder, lambda _number: home.state("light.bed_light"), lambda: where.append(nowhere)
 
 
 def _services(home: HomeAssistant) -> set[str]:

@@ -150,7 +150,11 @@ def journal_fixture(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture(name="service")
-def service_fixture(journal: Journal) -> Service:
+def service_fixture(journal: Journal, demo_home: DemoHome) -> Service:
+    """A guard in a home where nothing of another test's was pressed last."""
+    forgotten = f"{ACTION_PREFIX}nothing {secrets.token_hex(8)}"
+    demo_home.fire(forgotten)
+    demo_home.wait_for("sensor.homeward_answer", forgotten)
     return Service(Guard(journal), SETTINGS, responders=[TwinResponder()], clock=Clock())
 
 

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.home_assistant_demo import (
     DemoHome,
     demo_home_fixture,  # noqa: F401 - a fixture
 )
+from tests.service_twins import SETTINGS, running, stranger, until
 
 from homeward.core.effects import Action
+from homeward.core.settings import Device, Response
 from homeward.core.vocabulary import REFUSED
+from homeward.guard import Guard
+from homeward.journal import Journal
 from homeward.responders.home_assistant import EntityCommand, HomeAssistantResponder
+from homeward.service import Service
+from homeward.sources.home_assistant import HomeAssistantSource
 from homeward.sources.home_assistant_connection import Connection, HomeAssistantSettings
 
 ONE_LINE = r"^[^\n]*{}[^\n]*$"
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 
 ENTITIES = {
+    "Front Door": EntityCommand(device="Front Door", entity="lock.front_door"),
     "front door": EntityCommand(device="front door", entity="lock.front_door"),
     "poor door": EntityCommand(device="poor door", entity="lock.poorly_installed_door"),
     "lamp": EntityCommand(device="lamp", entity="light.bed_light"),
@@ -177,6 +189,42 @@ async def test_what_does_not_obey_in_time_is_a_failure(
     assert await home.is_("lock.front_door") == "locked"
 
 
+async def test_the_guard_locks_a_real_lock_hears_that_it_was_itself_and_leaves_it_locked(
+    demo_home: DemoHome, responder: HomeAssistantResponder, home: Home, tmp_path: Path
+) -> None:
+    """From a rule that was broken to the end of the lease, with Home Assistant as the source too."""
+    lock_up = Response(
+        name="lock up", device="Front Door", command="lock", when=("rule:new client",), minutes=None,
+        responder="home_assistant",
+    )  # fmt: skip
+    door = Device(name="Front Door", type="lock", role="entrance")
+    settings = replace(SETTINGS, devices=(*SETTINGS.devices, door), responses=(lock_up,))
+    await home.call("lock.unlock", "lock.front_door")
+    source = HomeAssistantSource(demo_home.settings)
+    with Journal(tmp_path / "state") as journal:
+        service = Service(Guard(journal), settings, sources=[source], responders=[responder])
+        async with running(service):
+            await until(lambda: _heard(service, "announced"), 30)
+            await service.submit(stranger())
+            await until(lambda: _ended(service), 30)
+            await until(lambda: _heard(service, "locked"), 30)
+        (echo,) = [one for one in service.recent if (one.device, one.action) == ("Front Door", "locked")]
+        (lease,) = service.guard.engine.leases.values()
+        assert (lease.action.command, lease.action.restore, lease.error) == ("lock", None, "")
+        assert echo.actor == "homeward"
+        assert list(service.guard.engine.incidents) == ["i1"]
+    assert await home.is_("lock.front_door") == "locked"
+
+
+def _ended(service: Service) -> bool:
+    leases = service.guard.engine.leases
+    return bool(leases) and all(lease.status == "ended" for lease in leases.values())
+
+
+def _heard(service: Service, action: str) -> bool:
+    return any((one.device, one.action) == ("Front Door", action) for one in service.recent)
+
+
 @pytest.mark.parametrize(
     ("device", "command", "error", "said"),
     [
@@ -274,6 +322,30 @@ def test_what_may_not_be_commanded_cannot_be_configured(entity: str, services: d
 def test_no_default_opens_anything(entity: str, command: str) -> None:
     with pytest.raises(ValueError, match=ONE_LINE.format("nothing is ever opened")):
         EntityCommand(device="it", entity=entity).service(command)
+
+
+_WORDS = ("alarm", "arm", "close", "disarm", "lock", "off", "on", "open", "play_pause", "toggle", "turn", "unlock")
+
+
+@given(
+    domain=st.sampled_from(["alarm_control_panel", "cover", "light", "lock", "media_player", "script", "valve"]),
+    services=st.dictionaries(
+        st.sampled_from(_WORDS), st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3), max_size=3
+    ),
+    elsewhere=st.sampled_from(["", "script", "homeassistant", "lock"]),
+    command=st.sampled_from([*_WORDS, *sorted(REFUSED)]),
+)
+def test_whatever_is_configured_no_service_that_opens_is_called(
+    domain: str, services: dict[str, list[str]], elsewhere: str, command: str
+) -> None:
+    named = {word: f"{elsewhere or domain}.{'_'.join(words)}" for word, words in services.items()}
+    try:
+        service = EntityCommand(device="it", entity=f"{domain}.x", services=named).service(command)
+    except (ValueError, LookupError):
+        return
+    assert command not in REFUSED
+    assert service.startswith(f"{domain}.")
+    assert not re.search("disarm|open|toggle|unlock", service)
 
 
 def test_the_defaults() -> None:

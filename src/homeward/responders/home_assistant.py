@@ -285,7 +285,8 @@ class HomeAssistantChannel:
 
     What is told of one incident stands in one place: the same message again, or a follow-up, replaces what was there.
     On a phone a question has the buttons *That was me* and *Not me*; their action is `ACTION_PREFIX` and what
-    ``press`` writes. Home Assistant says that it has handed a message on, not that a phone has shown it.
+    ``press`` writes. Home Assistant says that it has handed a message on, not that a phone has shown it; and whoever
+    administers it sees these actions on their way, and so could answer for those who are asked through it.
 
     Raises:
         ValueError: ``service`` is not one of these.
