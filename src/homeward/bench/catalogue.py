@@ -37,9 +37,10 @@ class Module(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark. ``reads`` are the patterns of the files that it can measure, of which it needs one at least;
-    ``households`` is how many simulated homes it adds unless told otherwise (``None``: it knows none); ``brief``
-    says whether its figures also come in brief; ``pictures`` draws its result."""
+    """One benchmark. ``reads`` are the patterns of the files that it can measure, of which it needs one at least
+    (none: it needs no recording); ``households`` is how many simulated homes it adds unless told otherwise
+    (``None``: it knows none); ``brief`` says whether its figures also come in brief; ``pictures`` draws its result.
+    """
 
     name: str
     question: str
@@ -59,11 +60,20 @@ class Benchmark:
         Raises:
             FileError: there is no such folder, or no file in it that this benchmark reads.
         """
+        if not self.reads:
+            return
         if not data.is_dir():
             raise FileError(f"{data}: no such folder; name the one that holds the recordings: --data DIR")
         if not any(path.is_file() for pattern in self.reads for path in data.glob(pattern)):
             here, wanted = "this folder" if data == Path() else str(data), " or ".join(self.reads)
             raise FileError(f"{here} holds no {wanted}; name the folder that holds the recordings: --data DIR")
+
+
+def _speed(result: Result) -> Mapping[str, str]:
+    """Drawn beside what is measured, which is not loaded before it is run."""
+    from homeward.bench.speed.picture import speed
+
+    return speed(result)
 
 
 _ALL = (
@@ -126,6 +136,14 @@ _ALL = (
         "flow, beside simpler methods: which are an attack's?",
         reads=("network/*/conn.log*",),
         pictures=pictures.network,
+    ),
+    Benchmark(
+        name="speed",
+        question="what does an event cost?",
+        story="Stream a simulated household through the guard and simpler methods, and let real guards\n"
+        "answer real messages: events a second, milliseconds, memory. It needs no recording.",
+        reads=(),
+        pictures=_speed,
     ),
 )
 

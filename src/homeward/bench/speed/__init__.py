@@ -171,7 +171,7 @@ def _tables(result: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[lis
         ("home", "events a second", "of the start", "memory of its state, MiB"),
         [
             [
-                name.replace("_", " "),
+                growth.named(name),
                 _count(rate),
                 figure(rate / grown[start]) if (start := starts[name]) else NONE,
                 figure(result["state_mib"].get(name), 1),
@@ -206,6 +206,11 @@ def _notes(result: Mapping[str, Any]) -> Iterator[str]:
             f"Latency: {times['commands']} commands of {sizes['guards']} guards, one guard after the other, each its "
             f"own process on the broker {result['broker']}; {times['unanswered']} messages led to no command within "
             f"{latency.ANSWER_SECONDS:g} s. A guard's first command took {figure(times['first_p50'])} ms (median)."
+        )
+        least = times["echo_p50"] + times["commit_p50"]
+        yield (
+            f"An echo and one commit together take {figure(least)} ms (p50), {figure(least / times['echo_p50'], 1)} "
+            "times the echo: who writes down what is to be done before it is done cannot be nearer on this disk."
         )
     if result["rss_mib"] is not None:
         yield (

@@ -55,7 +55,11 @@ def _growths(growth: Mapping[str, int]) -> Iterator[tuple[str, Goal]]:
 def goal_rows(goals: Mapping[str, Goal]) -> Iterator[list[str]]:
     """A row for each target: its name, the figure, what was wanted, and whether it is met."""
     for name, goal in goals.items():
-        wanted = [f"{said} {goal[key]:,.6g}" for said, key in WANTED.items() if key in goal]
+        wanted = [
+            f"{said} {goal[key]:,.3g}" if goal[key] < 1_000 else f"{said} {goal[key]:,}"
+            for said, key in WANTED.items()
+            if key in goal
+        ]
         value = NONE if goal["figure"] is None else f"{goal['figure']:,.6g}"
         met = NONE if goal["met"] is None else "met" if goal["met"] else "missed"
         yield [name.replace("_", " "), value, *wanted, met]

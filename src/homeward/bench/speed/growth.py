@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from homeward.bench.homes import Household
-from homeward.bench.speed.rates import in_turns, told, whole_path
+from homeward.bench.speed.rates import Round, in_turns, told, whole_path
 from homeward.bench.speed.streams import FLAT, Stream, flats, whole
 from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
@@ -24,8 +24,15 @@ from homeward.journal import chain
 HEARD: Final = 3
 """A home of ten or ten thousand devices is measured after so many events for each device."""
 
+START: Final = 250
+"""A start is so many events, about a day of the household. One alone would be over too soon to be measured."""
+
 LONG_SECONDS: Final = 0.1
 """An event that takes so long keeps whoever looks at the page waiting, and all other events."""
+
+
+Piece = tuple[Sequence[Event], Callable[[], Engine]]
+"""Events, and what makes the engine that they come to."""
 
 
 class Aged:
@@ -60,8 +67,9 @@ def measure(
     rounds: int,
     done: Callable[[str], object] = lambda _name: None,
 ) -> dict[str, Any]:
-    """The whole path's events a second, each over so many ``events``: of a home from its first, and after ``days``;
-    and of ten and of many ``devices``, when each was heard three times in the mean.
+    """The whole path's events a second, each over so many ``events``: of the first day of homes (many, as a day has
+    few events) and after ``days`` of one; and of homes of ten devices (many, likewise) and one of many ``devices``,
+    when each was heard three times in the mean.
 
     ``growth``, ``bytes_per_device`` (of memory, of each more than ten) and ``pauses``, the events of those days that
     took longer than a tenth of a second.
@@ -70,24 +78,41 @@ def measure(
     later = home.index(home.at[0] + timedelta(days=days))
     aged = Aged(year, later)
     done("days")
-    few, many = (flats(home, count, HEARD * count + events) for count in (FLAT, devices))
-    small, large = Aged(few, HEARD * FLAT), Aged(many, HEARD * devices)
+    starts = range(max(1, events // START))
+    few = [flats(home, FLAT, HEARD * FLAT + START, first=number) for number in starts]
+    small = [Aged(flat, HEARD * FLAT) for flat in few]
+    many = flats(home, devices, HEARD * devices + events)
+    large = Aged(many, HEARD * devices)
     done("devices")
-    pieces: dict[str, tuple[Sequence[Event], Callable[[], Engine]]] = {
-        "day_1": (year.events[:events], partial(told, year)),
-        f"day_{days}": (year.events[later : later + events], aged.engine),
-        f"devices_{FLAT}": (few.events[HEARD * FLAT :], small.engine),
-        f"devices_{devices}": (many.events[HEARD * devices :], large.engine),
+    pieces: dict[str, list[Piece]] = {
+        "day_1": [
+            (stream.events, partial(told, stream)) for day in starts for stream in [whole(home, START, day=day)]
+        ],
+        f"day_{days}": [(year.events[later : later + events], aged.engine)],
+        f"devices_{FLAT}": [(flat.events[HEARD * FLAT :], one.engine) for flat, one in zip(few, small, strict=True)],
+        f"devices_{devices}": [(many.events[HEARD * devices :], large.engine)],
     }
-    paths = {name: whole_path(streamed, make, folder) for name, (streamed, make) in pieces.items()}
-    seconds = in_turns(paths, rounds, done)
-    states = dict(zip(list(pieces)[1:], (aged, small, large), strict=True))
+    counts = {name: sum(len(streamed) for streamed, _ in parts) for name, parts in pieces.items()}
+    seconds = in_turns({name: _together(parts, folder) for name, parts in pieces.items()}, rounds, done)
+    states = dict(zip(list(pieces)[1:], (aged, small[0], large), strict=True))
     return {
-        "growth": {name: round(len(streamed) / seconds[name]) for name, (streamed, _) in pieces.items()},
-        "bytes_per_device": round((large.memory - small.memory) / (devices - FLAT)),
+        "growth": {name: round(count / seconds[name]) for name, count in counts.items()},
+        "bytes_per_device": round((large.memory - small[0].memory) / (devices - FLAT)),
         "state_mib": {name: round(state.memory / 2**20, 1) for name, state in states.items()},
         "pauses": [{"day": day, "seconds": round(taken, 2)} for day, taken in aged.pauses],
     }
+
+
+def _together(parts: Sequence[Piece], folder: Path) -> Round:
+    """All parts, one after the other, each with an engine and a journal of its own."""
+    paths = [whole_path(streamed, make, folder) for streamed, make in parts]
+    return lambda: sum(path() for path in paths)
+
+
+def named(piece: str) -> str:
+    """What a figure of ``growth`` is called in a table: ``day 365``, ``10,000 devices``."""
+    kind, _, number = piece.partition("_")
+    return f"day {number}" if kind == "day" else f"{int(number):,} devices"
 
 
 def deep_size(thing: object) -> int:

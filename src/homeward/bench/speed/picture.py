@@ -8,6 +8,7 @@ from typing import Any, Final
 from homeward.bench.chart import Axis, Panel, Point, Words, dots
 from homeward.bench.pictures import NAMES
 from homeward.bench.speed.goals import STILL, TIMES_THE_ECHO, WHOLE_PATH
+from homeward.bench.speed.growth import named
 from homeward.bench.speed.latency import WAYS
 
 Result = Mapping[str, Any]
@@ -60,16 +61,17 @@ def _latency(result: Result) -> str:
 def _growth(result: Result) -> str:
     grown = result["growth"]
     names = list(grown)
-    rows = {name.replace("_", " "): {"Homeward": _thousands(rate)} for name, rate in grown.items()}
+    rows = {named(name): {"Homeward": _thousands(rate)} for name, rate in grown.items()}
     pairs = zip(names[::2], names[1::2], strict=False)
-    targets = {later.replace("_", " "): STILL * grown[start] / 1_000 for start, later in pairs}
+    targets = {named(later): STILL * grown[start] / 1_000 for start, later in pairs}
+    axis = Axis.up_to(max(grown.values(), default=1) / 1_000, THOUSANDS.name)
     words = Words(
         title="Does it cost more later on, or with more devices?",
         below="Events a second of the whole path.",
         description="Thousands of events a second: " + _told(rows),
         notes=("The upright stroke is two thirds of the speed at the start, or of ten devices.",),
     )
-    return dots(words, ["Homeward"], [Panel(name="", axis=THOUSANDS, rows=rows, targets=targets)])
+    return dots(words, ["Homeward"], [Panel(name="", axis=axis, rows=rows, targets=targets)])
 
 
 def _thousands(rate: float) -> Point:

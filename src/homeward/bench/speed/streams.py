@@ -34,16 +34,17 @@ class Stream:
         return Change(at=self.events[0].at, version=__version__, settings=self.settings)
 
 
-def whole(home: Household, until: int | None = None) -> Stream:
-    """The household's own stream, or so many events of its beginning."""
-    return Stream(home.events[:until], _settings(home, home.devices))
+def whole(home: Household, events: int | None = None, *, day: int = 0) -> Stream:
+    """The household's own stream from its first day on, or from a later one; only so many events where told so."""
+    begins = home.index(home.clock(home.days[day])) if day else 0
+    return Stream(home.events[begins:][:events], _settings(home, home.devices))
 
 
-def flats(home: Household, devices: int, events: int) -> Stream:
+def flats(home: Household, devices: int, events: int, *, first: int = 0) -> Stream:
     """So many events of so many devices, which behave as the household's ten busiest do.
 
-    Ten devices are a flat. All flats share the clock, and each lives another day of the household, or the same day
-    some minutes later. The same household gives the same stream.
+    Ten devices are a flat; the ``first`` has that number. All share the clock, and each lives another day of the
+    household, or the same day some minutes later. The same household gives the same stream.
 
     Raises:
         ValueError: the household is too short for so many events.
@@ -51,8 +52,9 @@ def flats(home: Household, devices: int, events: int) -> Stream:
     busiest = sorted(name for name, _ in Counter(event.device for event in home.events).most_common(FLAT))
     known: dict[str, Device] = {}
     lives: list[Iterator[Event]] = []
-    for number in range(-(-devices // FLAT)):
-        names = {name: f"{name} {number}" for name in busiest[: devices - number * FLAT]}
+    for place in range(-(-devices // FLAT)):
+        number = first + place
+        names = {name: f"{name} {number}" for name in busiest[: devices - place * FLAT]}
         known |= {new: replace(home.devices[old], name=new) for old, new in names.items()}
         lives.append(_life(home, names, number))
     found = list(islice(merge(*lives, key=attrgetter("at")), events))
