@@ -326,6 +326,32 @@ async def test_a_responder_that_begins_threads_without_end_is_told_so(gate: thre
         assert threading.active_count() <= before + THREAD_LIMIT + 1
 
 
+async def test_a_responder_may_run_a_program_and_is_rid_of_it_when_its_time_is_over() -> None:
+    """As the firewall's does. What an event loop needs for that does not work in every thread by itself."""
+
+    class Runs(Siren):
+        async def _do(self, step: str, action: Action, word: str | None) -> None:
+            seconds = "60" if step == "apply" else "0"
+            program = await asyncio.create_subprocess_exec("sleep", seconds)
+            try:
+                await program.wait()
+            finally:
+                if program.returncode is None:
+                    program.kill()
+                    await program.wait()
+                self.heard.append((step, action.id, str(program.returncode)))
+
+    siren = Runs()
+    async with working(siren, seconds=1.0) as (queue, told):
+        queue.put(apply())
+        await queue.finished()
+        queue.put(revert())
+        await queue.finished()
+        assert not queue._hanging
+    assert siren.heard == [("apply", "i1-1", "-9"), ("revert", "i1-1", "0")]
+    assert [ok for _, _, ok, _ in told] == [False, True]
+
+
 async def test_when_the_system_gives_no_thread_it_is_a_failure_and_later_it_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

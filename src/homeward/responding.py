@@ -24,7 +24,7 @@ from homeward.responders import Responder
 ANSWER_SECONDS: Final = 10.0
 """How long a call may take."""
 
-GRACE_SECONDS: Final = 0.5
+GRACE_SECONDS: Final = 1.0
 """How long a call that was cancelled may take to be over."""
 
 QUEUE_LIMIT: Final = 64
