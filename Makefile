@@ -35,7 +35,7 @@ up: install ## Run the guard; without a configuration, the demonstration (ARGS=.
 test: install services lint types contracts licences docs unit ## Check everything, as CI does
 
 services: ## Take the programs that tests run against from apt, where that may be done; in CI, Home Assistant too
-	@sh tools/services.sh mosquitto:mosquitto chromium:chromium ip:iproute2
+	@sh tools/services.sh mosquitto:mosquitto chromium:chromium ip:iproute2 nft:nftables setpriv:util-linux
 	@[ "$${CI:-}" != true ] || sh tools/home_assistant.sh
 
 lint: install ## Lint, and check the format

@@ -49,6 +49,11 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[person]]": tables.PersonSection,
     "[[device]]": tables.DeviceSection,
     "[[response]]": tables.ResponseSection,
+    "[nftables]": tables.FirewallSection,
+    "[mosquitto]": tables.MosquittoSection,
+    "[channel.NAME]": tables.ChannelSection,
+    "[[listener]]": tables.ListenerSection,
+    "[policy]": tables.PolicySection,
     "[history]": tables.HistorySection,
 }
 
@@ -144,7 +149,8 @@ def configured(page: str, folder: Path, *replacements: tuple[str, str]) -> Confi
     (folder / "homeward.toml").write_text(written, "utf-8")
     for name in ("ca.crt", "home.events.csv", "last-year.events.csv.gz"):
         (folder / name).touch()
-    for name in ("mqtt-password", "home-assistant-token"):
+    secrets = ("mqtt-password", "home-assistant-token", "ntfy-token", "webhook-secret", "apprise-urls")
+    for name in secrets:
         (folder / name).touch(0o600)
         (folder / name).write_text("secret\n", "utf-8")
     (folder / "devices.csv").write_text("device,type,room,role\n", "utf-8")
@@ -165,7 +171,7 @@ def test_every_key_of_the_configuration_is_described_with_its_default() -> None:
             key: cells[0] for key, cells in described("docs/reference/configuration.md", f"## {heading}").items()
         }
         assert shown == {field.name: _default(field) for field in msgspec.structs.fields(section)}, heading
-    assert {name.strip("[]") for name in SECTIONS} == {"mqtt.topic", *tables.Tables.__struct_fields__}
+    assert {name.strip("[]").removesuffix(".NAME") for name in SECTIONS} == {"mqtt.topic", *tables.Tables.__struct_fields__}
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal, Protocol
 
@@ -30,6 +31,9 @@ from homeward.sources.home_assistant_connection import Connection
 MQTT: Final = "mqtt"
 """The name of the source and of the responder that speak to the broker."""
 
+HEARS_ADDRESSES: Final = frozenset({"zeek", "suricata", "packets"})
+"""Sources that saw an address on the network. What a device says of itself elsewhere may be another's address."""
+
 
 class Runs(Protocol):
     """Runs until it is cancelled."""
@@ -42,8 +46,11 @@ def seed(key: str) -> int:
     return int.from_bytes(hmac.digest(key.encode(), b"the policy's chance", "sha256")[:7])
 
 
-def responders(config: Config, known: Mapping[str, Announcement], key: str) -> list[Responder]:
-    """Everything that acts or tells. ``known`` is what devices said of themselves, as the engine learns it.
+def responders(
+    config: Config, known: Mapping[str, Announcement], key: str, now: Callable[[], datetime]
+) -> list[Responder]:
+    """Everything that acts or tells. ``known`` is what devices said of themselves, as the engine learns it, ``now``
+    the guard's clock.
 
     Raises:
         ConfigError: a channel cannot be made.
@@ -72,6 +79,7 @@ def responders(config: Config, known: Mapping[str, Announcement], key: str) -> l
                 never=answering.firewall.never,
                 resolvers=answering.firewall.resolvers,
                 nft=answering.firewall.nft,
+                now=now,
                 local=config.networks.local or HOME_NETWORKS,
             )
         )
@@ -137,10 +145,11 @@ def _addresses(config: Config, known: Mapping[str, Announcement]) -> Callable[[s
     def find(device: str) -> Sequence[str]:
         found = [*firewall.addresses.get(device, ())]
         found += [address for address, name in config.networks.names.items() if name == device]
-        if device in known:
-            found += [known[device].address]
+        said = known.get(device)
+        if said is not None and said.source in HEARS_ADDRESSES and is_address(said.address):
+            found.append(said.address)
         if is_address(device):
             found.append(device)
-        return [address for address in found if address]
+        return found
 
     return find

@@ -32,6 +32,7 @@ from homeward.core.effects import Apply, Effect, Notify, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Change, Health, Input, Outcome, Tick
 from homeward.core.settings import Settings
+from homeward.core.vocabulary import CLAIMS
 from homeward.feeders import SOURCE, collect_notes, end_orphans, supervise, watch_clock
 from homeward.guard import Guard
 from homeward.journal import JournalError
@@ -256,7 +257,8 @@ class Service:
         for name, lease in self.guard.engine.leases.items():
             if name in self.guard.before.phantoms or lease.error or not lease.attempts:
                 continue  # nothing was ever done, or it is asked for when its time comes
-            if lease.status == "applying":
+            claimed = lease.status == "active" and lease.action.command in CLAIMS  # a reboot may have ended it
+            if lease.status == "applying" or claimed:
                 self._acting.carry_out(Apply(at=now, action=lease.action))
             elif lease.status == "reverting":
                 self._acting.carry_out(Revert(at=now, action=lease.action, attempt=lease.attempts))

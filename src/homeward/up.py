@@ -90,7 +90,7 @@ async def run(
             guard,
             replace(config.settings, seed=hands.seed(key), verifiers=tuple(sorted(codes.people()))),
             sources=_sources(config, journal),
-            responders=hands.responders(config, known, key),
+            responders=hands.responders(config, known, key, clock.now),
             clock=clock,
             inbox=config.state / INBOX,
         )

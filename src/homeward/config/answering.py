@@ -13,7 +13,7 @@ from homeward.core.quiet_hours import QuietHours
 from homeward.core.settings import Listener
 from homeward.core.vocabulary import CLAIMS
 from homeward.responders.home_assistant import EntityCommand
-from homeward.responders.nftables_addresses import Never, networks
+from homeward.responders.nftables_addresses import Never, networks, target
 
 BUILT_IN: Final = ("dry_run", "mqtt", "home_assistant", "mosquitto", "nftables")
 """The responders that are not channels."""
@@ -155,8 +155,10 @@ def _entities(tables: Tables, has: Faults) -> tuple[EntityCommand, ...]:
 
 def _firewall(section: FirewallSection, has: Faults) -> None:
     try:
-        Never((*section.never, *(one for many in section.addresses.values() for one in many)))
+        Never(section.never)
         networks(section.resolvers)
+        for device, addresses in section.addresses.items():
+            target(device, addresses)
     except ValueError as error:
         raise has.fault(
             "nftables", str(error), 'write addresses such as "192.168.1.20" or a hardware address'

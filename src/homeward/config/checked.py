@@ -215,7 +215,9 @@ class _Check:
         return Device(name=one.name, type=one.type, role=one.role, room=one.room)
 
     def _response(self, key: str, one: ResponseSection, devices: Mapping[str, Device]) -> Response:
-        self._word(f"{key}.device", one.device, {*devices, *([CONCERNED] if one.command in CLAIMS else [])}, "device here")
+        self._word(
+            f"{key}.device", one.device, {*devices, *([CONCERNED] if one.command in CLAIMS else [])}, "device here"
+        )
         self._word(f"{key}.responder", one.responder, {*BUILT_IN, *self._tables.channel}, "responder")
         if not one.when:
             raise self.fault(f"{key}.when", "says nothing", 'write a list such as ["entrance", "rule:flood"]')

@@ -19,6 +19,9 @@ LEASE_LIMIT: Final = 256
 PATIENCE: Final = timedelta(seconds=30)
 """How long an outcome may take before the step is asked for again (responders are idempotent)."""
 
+REFRESH: Final = timedelta(minutes=5)
+"""How often a claim is made again: a firewall or broker that was restarted has forgotten it, and names move."""
+
 SLOWEST_RETRY: Final = timedelta(minutes=5)
 ONE_SHOT_ATTEMPTS: Final = 8
 ECHO: Final = timedelta(seconds=60)
@@ -177,8 +180,13 @@ class LeaseBook:
         if item.step == "apply" and lease.status == "applying":
             if not item.ok:
                 return self._failed(lease, now, item.detail)
-            lease.status, lease.attempts, lease.next_attempt, lease.error = "active", 0, None, ""
+            claimed = lease.action.command in CLAIMS
+            lease.status, lease.attempts, lease.error = "active", 0, ""
+            lease.next_attempt = now + REFRESH if claimed else None
             return self._end(lease, now, "done; ends by itself") if lease.action.ends is None else []
+        if item.step == "apply" and lease.status == "active" and lease.action.command in CLAIMS:
+            lease.error = "" if item.ok else item.detail[:DETAIL_LIMIT] or "failed"
+            return []
         if item.step == "revert" and lease.status == "reverting":
             if not item.ok:
                 return self._failed(lease, now, item.detail)
@@ -213,6 +221,9 @@ class LeaseBook:
             return [self._revert(lease, now, lease.outcome)]
         if ends is not None and ends <= now:
             return [self._revert(lease, now, "its time was over")]
+        if lease.status == "active":
+            lease.next_attempt = now + REFRESH
+            return [Apply(at=now, action=lease.action)]
         if ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
             return self._end(lease, now, "failed: no answer from the responder")
         return [self._apply(lease, now)]
