@@ -36,9 +36,9 @@ WORTH: Final = 6.0
 WORTH_HERE: Final = 12.0
 """What is known of a rung at any hour counts as so many answers about it by night, or while nobody is home."""
 
-GATE: Final = 0.0
-PRICE: Final = 3.0
-"""What protects less must for sure save at least so many times the damage that it may let through."""
+DIFFERS: Final = 1.5
+"""Protection is given up only for an owner who for sure minds the ladder's rung so many times as much as the ladder
+takes it: for anybody else its trade of annoyance for protection stands."""
 
 MOST: Final = 128.0
 """When a count has come to so much it is halved: who changes their mind is heard within some dozens of answers."""
@@ -158,35 +158,40 @@ class Bandit:
 
     def _plan(self, evidence: Evidence, options: Sequence[Rung]) -> _Plan:
         """The ladder's rung, mixed with what seems best in the largest share that both accounts pay for."""
+        state = self.state
         base = self._ladder.choose(evidence, options, 0.0).rung
         real = self.believed_real(evidence)
-        low = self._cost(base, evidence, real, -SURE)
-        allowed = self.state.allowed + MARGIN * low
-        let_allowed = self.state.let_allowed + MARGIN * real * (1 - STEPS[base].stops)
-        costs = {rung: self._cost(rung, evidence, real) for rung in options if rung == base}
-        extra: dict[Rung, float] = {base: 0.0}
-        weaker: dict[Rung, float] = {base: 0.0}
+        mean, spread = self.minds(base, evidence)
+        passed = real * (1 - STEPS[base].stops)
+        allowed = state.allowed + MARGIN * ((1 - real) * max(0.0, mean - SURE * spread) + passed * DAMAGE)
+        let_allowed = state.let_allowed + MARGIN * passed
+        differs = mean - SURE * spread > DIFFERS * STEPS[base].intrusiveness
+        extra: dict[Rung, float] = {}
+        weaker: dict[Rung, float] = {}
         for rung in options:
-            if rung == base or not _may_replace(rung, base, evidence):
-                continue
-            more = self._cost(rung, evidence, real, SURE) - low
-            fewer = real * max(0.0, STEPS[base].stops - STEPS[rung].stops)
-            if fewer == 0 or more + (PRICE - 1) * fewer * DAMAGE < -GATE:  # what protects less is not tried out
-                costs[rung], extra[rung], weaker[rung] = self._cost(rung, evidence, real), more, fewer
-        wanted = _inverse_gap(costs, GREED * math.sqrt(1 + self.state.answers / GREED_GROWS))
+            if rung == base or _may_replace(rung, base, evidence):
+                more = 0.0 if rung == base else self._at_most_more(rung, base, evidence, real)
+                fewer = real * max(0.0, STEPS[base].stops - STEPS[rung].stops)
+                if fewer == 0 or (differs and more < 0):  # what protects less is not tried out
+                    extra[rung], weaker[rung] = more, fewer
+        greed = GREED * math.sqrt(1 + state.answers / GREED_GROWS)
+        wanted = _inverse_gap({rung: self._cost(rung, evidence, real) for rung in extra}, greed)
         costs_more = sum(chance * extra[rung] for rung, chance in wanted.items())
         lets_more = sum(chance * weaker[rung] for rung, chance in wanted.items())
-        share = min(
-            _affords(costs_more, allowed - self.state.spent), _affords(lets_more, let_allowed - self.state.let)
-        )
-        chances = {rung: share * wanted[rung] for rung in options if rung in wanted and (share > 0 or rung == base)}
+        share = min(_affords(costs_more, allowed - state.spent), _affords(lets_more, let_allowed - state.let))
+        chances = {rung: share * chance for rung, chance in wanted.items() if share > 0 or rung == base}
         chances[base] += 1.0 - share
         return _Plan(chances, allowed, share * costs_more, let_allowed, share * lets_more)
 
-    def _cost(self, rung: Rung, evidence: Evidence, real: float, sure: float = 0.0) -> float:
-        """What the rung is expected to cost; so many standard deviations off."""
-        mean, spread = self.minds(rung, evidence)
-        return (1 - real) * min(1.0, max(0.0, mean + sure * spread)) + real * (1 - STEPS[rung].stops) * DAMAGE
+    def _at_most_more(self, rung: Rung, base: Rung, evidence: Evidence, real: float) -> float:
+        """How much more than the ladder's a rung costs at most."""
+        (mean, spread), (mean_base, spread_base) = self.minds(rung, evidence), self.minds(base, evidence)
+        minds = min(1.0, mean - mean_base + SURE * math.hypot(spread, spread_base))
+        return (1 - real) * minds + real * (STEPS[base].stops - STEPS[rung].stops) * DAMAGE
+
+    def _cost(self, rung: Rung, evidence: Evidence, real: float) -> float:
+        """What the rung is expected to cost."""
+        return (1 - real) * self.minds(rung, evidence)[0] + real * (1 - STEPS[rung].stops) * DAMAGE
 
 
 class _Plan(NamedTuple):
