@@ -27,7 +27,7 @@ from homeward.core.settings import Device, Response
 from homeward.core.vocabulary import REFUSED
 from homeward.guard import Guard
 from homeward.journal import Journal
-from homeward.responders.home_assistant import EntityCommand, HomeAssistantResponder
+from homeward.responders.home_assistant import EntityCommand, HomeAssistantResponder, Watch
 from homeward.service import Service
 from homeward.sources.home_assistant import HomeAssistantSource
 from homeward.sources.home_assistant_connection import Connection, HomeAssistantSettings
@@ -322,6 +322,41 @@ def test_what_may_not_be_commanded_cannot_be_configured(entity: str, services: d
 def test_no_default_opens_anything(entity: str, command: str) -> None:
     with pytest.raises(ValueError, match=ONE_LINE.format("nothing is ever opened")):
         EntityCommand(device="it", entity=entity).service(command)
+
+
+class _Nonsense:
+    """Says whatever it was made with, as no Home Assistant would."""
+
+    def __init__(self, said: list[dict[str, Any]]) -> None:
+        self._said = iter(said)
+
+    async def command(self, type_: str, /, **fields: Any) -> Any:
+        return None
+
+    async def next(self) -> tuple[int, dict[str, Any]]:
+        return 1, next(self._said)
+
+    async def close(self) -> None: ...
+
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "c", "r", "s", "+", "lock.x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(said=st.lists(st.dictionaries(st.sampled_from("acr"), _anything), min_size=1, max_size=4))
+async def test_nonsense_about_an_entity_is_passed_over(said: list[dict[str, Any]]) -> None:
+    watch = Watch(_Nonsense([*said, {"a": {"lock.x": {"s": "locked", "a": {"friendly_name": "X"}}}}]), "lock.x")
+    await watch.begin()
+    for _ in said:
+        await watch.hear()
+        assert watch.state is None or isinstance(watch.state, str)
+    assert watch.state == "locked"
 
 
 _WORDS = ("alarm", "arm", "close", "disarm", "lock", "off", "on", "open", "play_pause", "toggle", "turn", "unlock")

@@ -190,9 +190,16 @@ def _is_as(state: str | None, command: str) -> bool:
     return obeys(state, command) or (command == "off" and state in OFF)
 
 
+@dataclass(slots=True)
+class _Stage:
+    """How far an act has come, in words that go on with ``within 8 seconds``."""
+
+    words: str
+
+
 @asynccontextmanager
-async def _dialled(dial: Dial, seconds: float, doing: list[str]) -> AsyncIterator[Line]:
-    """A connection for one act, with a time limit; what is being done then is said."""
+async def _dialled(dial: Dial, seconds: float, stage: _Stage) -> AsyncIterator[Line]:
+    """A connection for one act. Raises `NotDoneError` at the time limit, and says how far it had come."""
     try:
         async with asyncio.timeout(seconds):
             line = await dial()
@@ -201,7 +208,7 @@ async def _dialled(dial: Dial, seconds: float, doing: list[str]) -> AsyncIterato
             finally:
                 await line.close()
     except TimeoutError:
-        raise NotDoneError(f"{doing[-1]} within {seconds:g} seconds") from None
+        raise NotDoneError(f"{stage.words} within {seconds:g} seconds") from None
 
 
 class HomeAssistantResponder:
@@ -245,18 +252,18 @@ class HomeAssistantResponder:
         if entity is None:
             raise LookupError(f"no entity of Home Assistant for the device {device}; add one to the configuration")
         service = entity.service(command)
-        doing = [f"{entity.entity}: Home Assistant did not answer"]
-        async with _dialled(self._dial, self._timeout, doing) as line:
+        stage = _Stage(f"{entity.entity}: Home Assistant did not answer")
+        async with _dialled(self._dial, self._timeout, stage) as line:
             watch = Watch(line, entity.entity)
             await watch.begin()
             _demand_reached(watch)
             if _is_as(watch.state, command) or (only_from is not None and not _is_as(watch.state, only_from)):
                 return
             _demand_no_code(watch)
-            doing.append(f"{entity.entity}: {service} was called and did not end")
+            stage.words = f"{entity.entity}: {service} was called and did not end"
             await _call(line, service, {"entity_id": entity.entity})
             while not _is_as(watch.state, command):
-                doing.append(f"{entity.entity}: {service} was called, but it is {watch.state} and not {command}")
+                stage.words = f"{entity.entity}: {service} was called, but it is {watch.state} and not {command}"
                 await watch.hear()
                 if watch.state is None or watch.state in FAILED:
                     raise NotDoneError(f"{entity.entity}: {service} was called, but it is {watch.state or 'gone'}")
@@ -330,7 +337,8 @@ class HomeAssistantChannel:
         if not action.text:
             raise ValueError(f"{action.id}: a message without a text")
         data = self._to_phone(action) if self._is_phone else self._to_page(action)
-        async with _dialled(self._dial, self._timeout, [f"{self._service}: Home Assistant did not take it"]) as line:
+        stage = _Stage(f"{self._service}: Home Assistant did not take it")
+        async with _dialled(self._dial, self._timeout, stage) as line:
             await _call(line, self._service, data)
 
     async def revert(self, action: Action) -> None:
