@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from homeward.bench.homes import Household
 from homeward.bench.neighbourhood import household
 from homeward.bench.peers import DETECTORS, Library
-from homeward.bench.speed import Sizes, growth, markdown, memory, processes, rates, run, table
+from homeward.bench.speed import Sizes, growth, latency, markdown, memory, processes, rates, run, table
 from homeward.bench.speed.goals import goal_rows, targets
 from homeward.bench.speed.latency import WAYS, Taken, percentile
 from homeward.bench.speed.places import file_system
@@ -106,6 +106,19 @@ def test_without_a_broker_and_a_peer_the_rest_is_measured(monkeypatch: pytest.Mo
     assert why["rss_mib"] == why["latency_ms"]
     assert why["rss_mib"].startswith("no MQTT broker is installed")
     assert "No figure for latency ms: no MQTT broker" in table(told)
+
+
+def test_a_message_that_leads_to_no_command_is_counted_and_that_guard_asked_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, need_program: Callable[[str, str], str]
+) -> None:
+    need_program("mosquitto", "mosquitto")
+    to_the_lock = 'responder = "mqtt"\ntopic = "speed{number}/lock/set"\n'
+    assert to_the_lock in latency.CONFIGURATION
+    monkeypatch.setattr(latency, "CONFIGURATION", latency.CONFIGURATION.replace(to_the_lock, ""))
+    monkeypatch.setattr(latency, "ANSWER_SECONDS", 1.0)
+    told = latency.measure(tmp_path, guards=1)["latency_ms"]
+    assert (told["commands"], told["unanswered"], told["p50"]) == (0, 1, None)
+    assert told["echo_p50"] > 0
 
 
 # Percentiles --------------------------------------------------------------------------------------------------------

@@ -49,8 +49,9 @@ class Sizes:
 
     @property
     def steps(self) -> int:
-        """How many steps there are, for whoever watches."""
-        return self.rounds * (len(rates.METHODS) + 1 + 4) + 2 + self.guards + 1
+        """How many steps there are, for whoever watches: rounds of every method, the kernel and each figure of
+        growth; the states that two of these begin with; the memory; and the guards."""
+        return self.rounds * (len(rates.METHODS) + 1 + len(growth.FIGURES)) + 2 + 1 + self.guards
 
 
 def run(
@@ -84,28 +85,25 @@ def run(
             "sizes": asdict(sizes),
             **_rates(home, folder, seed, sizes, reasons, done),
             **growth.measure(
-                home,
-                folder,
-                events=sizes.piece,
-                days=sizes.days,
-                devices=sizes.devices,
-                rounds=sizes.rounds,
+                home, folder, events=sizes.piece, days=sizes.days, devices=sizes.devices, rounds=sizes.rounds,
                 done=done,
             ),
-            "rss_mib": None,
-            "rss_events": None,
-            "latency_ms": latency.Taken().told(),
-            "broker": None,
-        }
+            **UNMEASURED,
+        }  # fmt: skip
         try:
             result |= memory.measure(home, folder, history=sizes.history, live=sizes.live)
-            done("memory")
+        except ProcessError as error:
+            reasons["rss_mib"] = str(error)
+        done("memory")
+        try:
             result |= latency.measure(folder, guards=sizes.guards, done=done)
         except ProcessError as error:
             reasons["latency_ms"] = str(error)
-            if result["rss_mib"] is None:
-                reasons["rss_mib"] = str(error)
     return {**result, "targets": targets(result), "reasons": reasons}
+
+
+UNMEASURED: Final = {"rss_mib": None, "rss_events": None, "latency_ms": latency.Taken().told(), "broker": None}
+"""What stands where a process could not be measured."""
 
 
 def _rates(
@@ -145,45 +143,36 @@ def markdown(result: Mapping[str, Any], *, command: str | None = None) -> str:
 
 
 def _tables(result: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[list[str]]]]:
-    per_s = result["events_per_s"]
-    whole_path = per_s.get("homeward")
-    rows = [
-        ["homeward, whole path", whole_path],
-        ["homeward, kernel in Python", result["kernel_events_per_s"]],
-        ["homeward, compiled kernel", result["compiled_kernel_events_per_s"]],
-        *([name, rate] for name, rate in per_s.items() if name != "homeward"),
-    ]
-    yield (
-        ("method", "events a second", "µs an event"),
-        [[name, _count(rate), figure(1e6 / rate, 1) if rate else NONE] for name, rate in rows],
-    )
-    times = result["latency_ms"]
-    yield (
-        ("way", "p50, ms", "p99, ms"),
-        [
-            [said, *(figure(times.get(f"{way}p{percent}")) for percent in (50, 99))]
-            for way, said in latency.WAYS.items()
-        ],
-    )
-    grown, names = result["growth"], list(result["growth"])
-    starts = dict(zip(names, [None, *names[:1], None, *names[2:3]], strict=True))
-    yield (
-        ("home", "events a second", "of the start", "memory of its state, MiB"),
-        [
-            [
-                growth.named(name),
-                _count(rate),
-                figure(rate / grown[start]) if (start := starts[name]) else NONE,
-                figure(result["state_mib"].get(name), 1),
-            ]
-            for name, rate in grown.items()
-        ],
-    )
+    yield ("method", "events a second", "µs an event"), list(_rate_rows(result))
+    yield ("way", "p50, ms", "p99, ms"), list(_latency_rows(result["latency_ms"]))
+    yield ("home", "events a second", "of the start", "memory of its state, MiB"), list(_growth_rows(result))
     yield ("target", "figure", "wanted", "it is"), list(goal_rows(result["targets"]))
 
 
-def _count(number: float | None) -> str:
-    return NONE if number is None else f"{number:,.0f}"
+def _rate_rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
+    per_s = result["events_per_s"]
+    rows = {
+        "homeward, whole path": per_s["homeward"],
+        "homeward, kernel in Python": result["kernel_events_per_s"],
+        "homeward, compiled kernel": result["compiled_kernel_events_per_s"],
+        **{name.replace("_", " "): rate for name, rate in per_s.items() if name != "homeward"},
+    }
+    for name, rate in rows.items():
+        yield [name, *((f"{rate:,}", figure(1e6 / rate, 1)) if rate else (NONE, NONE))]
+
+
+def _latency_rows(times: Mapping[str, Any]) -> Iterator[list[str]]:
+    for way, said in latency.WAYS.items():
+        yield [said, figure(times[f"{way}p50"]), figure(times[f"{way}p99"])]
+
+
+def _growth_rows(result: Mapping[str, Any]) -> Iterator[list[str]]:
+    grown, sizes = result["growth"], result["state_mib"]
+    names = list(grown)
+    starts = dict(zip(names[1::2], names[::2], strict=True))
+    for name, rate in grown.items():
+        of_the_start = rate / grown[starts[name]] if name in starts else None
+        yield [growth.named(name), f"{rate:,}", figure(of_the_start), figure(sizes.get(name), 1)]
 
 
 def _notes(result: Mapping[str, Any]) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _latencies(latency: Mapping[str, Any]) -> Iterator[tuple[str, Goal]]:
 def _growths(growth: Mapping[str, int]) -> Iterator[tuple[str, Goal]]:
     """What is left of the speed at the start."""
     names = list(growth)
-    for start, later in (names[:2], names[2:]):
+    for start, later in zip(names[::2], names[1::2], strict=True):
         yield f"{later}_beside_{start}", value_at_least(round(growth[later] / growth[start], 3), STILL)
 
 

@@ -30,6 +30,8 @@ START: Final = 250
 LONG_SECONDS: Final = 0.1
 """An event that takes so long keeps whoever looks at the page waiting, and all other events."""
 
+FIGURES: Final = ("day_1", "day_{days}", f"devices_{FLAT}", "devices_{devices}")
+"""What is measured: each start, and what it is compared with."""
 
 Piece = tuple[Sequence[Event], Callable[[], Engine]]
 """Events, and what makes the engine that they come to."""
@@ -84,19 +86,19 @@ def measure(
     many = flats(home, devices, HEARD * devices + events)
     large = Aged(many, HEARD * devices)
     done("devices")
-    pieces: dict[str, list[Piece]] = {
-        "day_1": [
-            (stream.events, partial(told, stream)) for day in starts for stream in [whole(home, START, day=day)]
-        ],
-        f"day_{days}": [(year.events[later : later + events], aged.engine)],
-        f"devices_{FLAT}": [(flat.events[HEARD * FLAT :], one.engine) for flat, one in zip(few, small, strict=True)],
-        f"devices_{devices}": [(many.events[HEARD * devices :], large.engine)],
-    }
-    counts = {name: sum(len(streamed) for streamed, _ in parts) for name, parts in pieces.items()}
-    seconds = in_turns({name: _together(parts, folder) for name, parts in pieces.items()}, rounds, done)
-    states = dict(zip(list(pieces)[1:], (aged, small[0], large), strict=True))
+    pieces: tuple[list[Piece], ...] = (
+        [(stream.events, partial(told, stream)) for stream in (whole(home, START, day=day) for day in starts)],
+        [(year.events[later : later + events], aged.engine)],
+        [(flat.events[HEARD * FLAT :], one.engine) for flat, one in zip(few, small, strict=True)],
+        [(many.events[HEARD * devices :], large.engine)],
+    )
+    names = [name.format(days=days, devices=devices) for name in FIGURES]
+    counts = [sum(len(streamed) for streamed, _ in parts) for parts in pieces]
+    paths = [_together(parts, folder) for parts in pieces]
+    seconds = in_turns(dict(zip(names, paths, strict=True)), rounds, done)
+    states = dict(zip(names[1:], (aged, small[0], large), strict=True))
     return {
-        "growth": {name: round(count / seconds[name]) for name, count in counts.items()},
+        "growth": {name: round(count / seconds[name]) for name, count in zip(names, counts, strict=True)},
         "bytes_per_device": round((large.memory - small[0].memory) / (devices - FLAT)),
         "state_mib": {name: round(state.memory / 2**20, 1) for name, state in states.items()},
         "pauses": [{"day": day, "seconds": round(taken, 2)} for day, taken in aged.pauses],

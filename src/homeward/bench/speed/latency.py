@@ -102,8 +102,8 @@ def percentile(values: Sequence[float], percent: int) -> float | None:
 
 @dataclass(slots=True)
 class Taken:
-    """Seconds that each kind of way took. ``first`` are the answers to a guard's first alarm, also among
-    ``answer``; ``unanswered`` counts alarms that led to no command within five seconds."""
+    """Seconds that each kind of way took. ``first`` are a guard's first answers, also among ``answer``;
+    ``unanswered`` counts messages that led to no command within five seconds: of that guard no more is asked."""
 
     echo: list[float] = field(default_factory=list)
     commit: list[float] = field(default_factory=list)
@@ -164,7 +164,8 @@ def _ask(clients: _Clients, journal: Journal, running: GuardProcess, number: int
         _turn(taken.act, clients.act)
         if not _turn(taken.answer, partial(clients.way, f"{home}/window{window}", f"{home}/lock/set")):
             taken.unanswered += 1
-        elif window == 0:
+            return  # what comes late would be taken for the answer to the next
+        if window == 0:
             taken.first.append(taken.answer[-1])
 
 
@@ -195,6 +196,7 @@ class _Clients:
         self._sends, self._hears = (settings.new_client(f"speed-{way}", clean_session=True) for way in ("in", "out"))
         self._hears.on_message = lambda _client, _data, message: self._heard.put((time.perf_counter(), message.topic))
         self._port = port
+        self._loop = asyncio.Runner()
         self._responder = MqttResponder(settings, [CommandTopic(device="lock", topic="speed/act")])
 
     def __enter__(self) -> _Clients:
@@ -212,6 +214,7 @@ class _Clients:
         for client in (self._sends, self._hears):
             client.disconnect()
             client.loop_stop()
+        self._loop.close()
 
     def send(self, topic: str, payload: str) -> None:
         """Publish; returns when the broker has confirmed."""
@@ -240,7 +243,7 @@ class _Clients:
         action = Action(
             id="speed-1", incident="speed", responder="mqtt", device="lock", command="lock", restore=None, ends=end
         )
-        return self._until_heard("speed/act", lambda: asyncio.run(self._responder.apply(action)))
+        return self._until_heard("speed/act", lambda: self._loop.run(self._responder.apply(action)))
 
 
 def _without_delay(client: Client) -> None:
