@@ -263,6 +263,7 @@ async def test_an_answer_given_while_the_guard_was_away_is_taken_when_it_is_back
         async with listening(service, demo_home.settings):
             await until(lambda: incidents["i1"].answer == "yes", SECONDS)
         async with listening(service, demo_home.settings) as answers:
+            await until(lambda: answers._heard.endswith(press("yes", "i1")), SECONDS)
             await until_heard(answers, fire)
             assert refused(answers) == {}
 
