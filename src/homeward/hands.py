@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -36,7 +37,9 @@ HEARS_ADDRESSES: Final = frozenset({"zeek", "suricata", "packets"})
 
 
 class Runs(Protocol):
-    """Runs until it is cancelled."""
+    """Runs until it is cancelled; ``refused`` counts by reason what it did not take."""
+
+    refused: Counter[str]
 
     async def run(self) -> None: ...
 

@@ -16,14 +16,14 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import inf
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from homeward import __version__
@@ -66,6 +66,14 @@ RETRY_FIRST, RETRY_LAST = 0.5, 30.0
 STOP_SECONDS: Final = 3.0
 
 
+@runtime_checkable
+class Refuses(Protocol):
+    """A part that counts by reason what it could not use."""
+
+    name: str
+    refused: Counter[str]
+
+
 @dataclass(slots=True)
 class _Waiting:
     """An input on its way to the engine: where it came from, and who waits for what comes of it."""
@@ -96,6 +104,10 @@ class Service:
         self.clock: Clock = clock or GuardClock(guard.journal.last_at)
         self.recent: deque[Event] = deque(maxlen=RECENT)
         self.started = self.clock.now()
+        self.refusals: dict[str, Mapping[str, int]] = {
+            part.name: part.refused for part in (*sources, *responders) if isinstance(part, Refuses)
+        }
+        """What parts refused, by reason; whoever runs a part beside the service adds it."""
         self._counts: Counter[str] = Counter()
         self._settings = settings
         self._sources = tuple(sources)
@@ -118,18 +130,19 @@ class Service:
 
     @property
     def counters(self) -> Counter[str]:
-        """What the shell saw since it started, and what its sources refused.
+        """What the shell saw since it started, and what its parts refused.
 
         Beside names of one word (``commits``, ``source_restarts`` …) there are ``events: SOURCE``, ``alarm: KIND``
-        and ``refused: SOURCE: REASON``. ``flows_merged`` are those that a source told together with others.
+        and ``refused: NAME: REASON``. ``flows_merged`` are those that a source told together with others.
         """
         counted = Counter(self._counts)
         for source in self._sources:
-            for reason, times in getattr(source, "refused", {}).items():
-                counted[f"refused: {source.name}: {reason}"] += times
             merged = sum(getattr(source, "merged", {}).values())
             if merged:
                 counted["flows_merged"] += merged
+        for name, refused in self.refusals.items():
+            for reason, times in refused.items():
+                counted[f"refused: {name}: {reason}"] += times
         return counted
 
     @property
@@ -255,10 +268,11 @@ class Service:
         """Hand out again what was asked for before the restart and has no outcome. Responders are idempotent."""
         now = self.clock.now()
         for name, lease in self.guard.engine.leases.items():
-            if name in self.guard.before.phantoms or lease.error or not lease.attempts:
-                continue  # nothing was ever done, or it is asked for when its time comes
+            if name in self.guard.before.phantoms or lease.error:
+                continue
+            asked = lease.status == "applying" and lease.attempts > 0  # what waits for its time goes on waiting
             claimed = lease.status == "active" and lease.action.command in CLAIMS  # a reboot may have ended it
-            if lease.status == "applying" or claimed:
+            if asked or claimed:
                 self._acting.carry_out(Apply(at=now, action=lease.action))
             elif lease.status == "reverting":
                 self._acting.carry_out(Revert(at=now, action=lease.action, attempt=lease.attempts))

@@ -94,13 +94,14 @@ async def run(
             clock=clock,
             inbox=config.state / INBOX,
         )
-        app = create_app(service, key=key, allowed_hosts=config.allowed_hosts, simulated=simulated)
+        app = create_app(service, key=key, allowed_hosts=config.allowed_hosts, codes=codes, simulated=simulated)
         server = PageServer(app, host=config.page_host, port=config.page_port)
         on_ready(f"http://{_host(config)}:{config.page_port}{enter_path(key)}")
         shown = None
         if config.mqtt is not None and config.in_home_assistant:
             shown = Entities(service, config.mqtt, place=config.settings.place, key=key)
         outward = [*hands.answers(config, service, key), *([] if shown is None else [shown])]
+        service.refusals |= {type(one).__name__: one.refused for one in outward} | {"codes": codes.refused}
         await _together(service, server, listening, outward)
 
 

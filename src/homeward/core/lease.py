@@ -30,6 +30,9 @@ DETAIL_LIMIT: Final = 500
 
 HOUR: Final = timedelta(hours=1)
 
+_NO_STATES: Final = frozenset({"reading", "announced", "flow", "alert"})
+"""What a device may say without being otherwise than before."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Lease:
@@ -107,7 +110,7 @@ class LeaseBook:
         about = event.attributes.get("property", "")
         told = state.targets.get(device)
         ours = any(obeys(action, word) for word in state.words[device])
-        if action == "reading" or (told and told[1] != about and not ours):
+        if action in _NO_STATES or (told and told[1] != about and not ours):
             return False  # of another property of the device: a low battery does not say that a siren is silent
         state.targets[device] = (action, about)
         wanted, until = state.expected.get(device, ("", now))
