@@ -170,6 +170,26 @@ async def test_two_leases_on_one_device_end_each_alone(journal: Journal) -> None
     assert len(ended) == len(set(ended)) == 2
 
 
+async def test_a_claim_that_held_at_a_restart_is_made_again_at_once(journal: Journal, tmp_path: Path) -> None:
+    """The machine may have come up anew, and its firewall with nothing in it."""
+    narrow = Response(
+        name="narrow", device="camera", command="restrict", when=("rule:new client",), minutes=10.0,
+        restore="release", responder="net",
+    )  # fmt: skip
+    settings = replace(home("camera"), responses=(narrow,))
+    async with running(Service(Guard(journal), settings, responders=[Light("net")], clock=Clock())) as up:
+        await up.submit(stranger())
+        await until(lambda: lease_of(up, "net").status == "active")
+        await until(lambda: not up.guard.unwritten)
+        shutil.copytree(journal.path.parent, tmp_path / "crash")
+    with Journal(tmp_path / "crash") as left:
+        after = Light("net")
+        clock = Clock(START + timedelta(seconds=30))
+        async with running(Service(Guard.resume(left), settings, responders=[after], clock=clock)) as up:
+            await until(lambda: after.states == ["restrict"])
+            assert lease_of(up, "net").status == "active"
+
+
 async def test_a_message_that_waits_for_the_end_of_quiet_hours_outlives_a_restart_and_waits_on(
     journal: Journal, tmp_path: Path
 ) -> None:
