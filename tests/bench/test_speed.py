@@ -22,7 +22,7 @@ from homeward.bench.speed.goals import goal_rows, targets
 from homeward.bench.speed.latency import WAYS, Taken, percentile
 from homeward.bench.speed.places import file_system
 from homeward.bench.speed.processes import ProcessError
-from homeward.bench.speed.streams import flats, whole
+from homeward.bench.speed.streams import FLAT, flats, of_ten_devices, whole
 from homeward.core.engine import Engine
 from homeward.journal import Journal, chain
 
@@ -179,6 +179,15 @@ def test_all_flats_begin_on_one_day_and_the_first_is_the_household_itself(home: 
     assert own == [one for one in lived if one[0] <= own[-1][0]][-len(own) :]
 
 
+def test_the_household_has_ten_devices_at_least() -> None:
+    """The first of this seed has fewer."""
+    assert len({event.device for event in household(1009, 0, 20).events}) < FLAT
+    home = of_ten_devices(1009, 20)
+    assert len({event.device for event in home.events}) >= FLAT
+    assert home.name != household(1009, 0, 20).name
+    assert of_ten_devices(1, 20) == household(1, 0, 20)
+
+
 def test_too_short_a_household_is_said_to_be(home: Household) -> None:
     with pytest.raises(ValueError, match="too few for 1000000 of 10 devices"):
         flats(home, 10, 1_000_000)
@@ -320,7 +329,7 @@ def test_what_was_not_measured_is_not_judged() -> None:
 def test_a_guard_that_does_not_start_says_why(tmp_path: Path) -> None:
     began = time.monotonic()
     with (
-        pytest.raises(ProcessError, match=r"guard ended: homeward: .*homeward\.toml"),
+        pytest.raises(ProcessError, match=r"^guard ended: homeward: …/homeward\.toml: "),
         processes.guard(tmp_path, "[page]\nport = @PAGE@\nnonsense = 1\n"),
     ):
         raise AssertionError("it began")

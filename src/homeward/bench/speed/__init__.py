@@ -16,20 +16,22 @@ from typing import Any, Final
 
 from homeward.bench.catalogue import SEED
 from homeward.bench.homes import Household
-from homeward.bench.neighbourhood import household
 from homeward.bench.peers import DETECTORS
 from homeward.bench.report import NONE, bullets, figure, markdown_table, measured, text_table
 from homeward.bench.speed import growth, latency, memory, rates
 from homeward.bench.speed.goals import goal_rows, targets
 from homeward.bench.speed.places import file_system
 from homeward.bench.speed.processes import ProcessError
-from homeward.bench.speed.streams import whole
+from homeward.bench.speed.streams import of_ten_devices, whole
 
 __all__ = ["Sizes", "markdown", "run", "table"]
 
 NOT_YET: Final = "there is no compiled kernel yet; the figure beside is the one in Python"
 MORE_DAYS: Final = 60
 """The household lives so much longer than the days before the last piece, which takes some weeks of events."""
+
+UNMEASURED: Final = {"rss_mib": None, "rss_events": None, "latency_ms": latency.Taken().told(), "broker": None}
+"""What stands where a process could not be measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def run(
         if progress is not None:
             progress(min(steps, sizes.steps), sizes.steps, what)
 
-    home = household(seed, 0, sizes.days + MORE_DAYS)
+    home = of_ten_devices(seed, sizes.days + MORE_DAYS)
     with TemporaryDirectory(prefix="homeward-speed-") as name:
         folder = Path(name)
         result = {
@@ -100,10 +102,6 @@ def run(
         except ProcessError as error:
             reasons["latency_ms"] = str(error)
     return {**result, "targets": targets(result), "reasons": reasons}
-
-
-UNMEASURED: Final = {"rss_mib": None, "rss_events": None, "latency_ms": latency.Taken().told(), "broker": None}
-"""What stands where a process could not be measured."""
 
 
 def _rates(

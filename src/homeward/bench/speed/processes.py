@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -38,6 +39,7 @@ listeners:
 plugins:
   amqtt.plugins.authentication.AnonymousAuthPlugin: {{allow_anonymous: true}}
 """
+_FOLDERS: Final = re.compile(r"/(?:[^\s/:]+/)+")
 
 
 class ProcessError(Exception):
@@ -208,5 +210,6 @@ def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes], l
         if process.poll() is not None or time.monotonic() > deadline:
             ended = "ended" if process.poll() is not None else "does not answer"
             said = log.read_text("utf-8", "replace").strip().splitlines()[-1:]
-            raise ProcessError(f"{log.stem} {ended}: {' '.join(said) or 'it said nothing'}")
+            line = _FOLDERS.sub("…/", "".join(said))  # it is published, and whose machine it is is nobody's business
+            raise ProcessError(f"{log.stem} {ended}: {line or 'it said nothing'}")
         time.sleep(LOOK_SECONDS)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from heapq import merge
-from itertools import islice
+from itertools import count, islice
 from operator import attrgetter
 from typing import Final
 
 from homeward import __version__
 from homeward.bench.homes import Household
+from homeward.bench.neighbourhood import household
 from homeward.core.event import Event
 from homeward.core.inputs import Change
 from homeward.core.settings import Device, Settings
@@ -32,6 +33,12 @@ class Stream:
     def begins(self) -> Change:
         """The first input."""
         return Change(at=self.events[0].at, version=__version__, settings=self.settings)
+
+
+def of_ten_devices(seed: int, days: int) -> Household:
+    """The first household of a seed in which at least ten devices speak, over so many days."""
+    homes = (household(seed, number, days) for number in count())
+    return next(home for home in homes if len({event.device for event in home.events}) >= FLAT)
 
 
 def whole(home: Household, events: int | None = None, *, day: int = 0) -> Stream:
