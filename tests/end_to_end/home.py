@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.mosquitto import PASSWORDS, Mosquitto, Peer
@@ -127,28 +128,26 @@ class Neighbour(Peer):
         return lambda: all(message.is_published() for message in waiting)
 
 
-class Home:
-    """One home in a folder, and its guard, which may be killed and started again."""
+class Installation:
+    """One guard in a folder of its own, which may be killed and started again; and what it says and leaves behind.
 
-    def __init__(self, folder: Path, broker: Mosquitto) -> None:
+    ``within`` is what its programs are started by, where they are not to run beside the test.
+    """
+
+    def __init__(self, folder: Path, *, within: Sequence[str] = ()) -> None:
         self.folder = folder
-        self.broker = broker
         self.page_port = free_port()
         self.file = folder / "homeward.toml"
         self.state = folder / "state"
         self.said = folder / "guard.log"
+        self._within = tuple(within)
         self._guard: subprocess.Popen[bytes] | None = None
-        secret = folder / "mqtt-password"
-        secret.touch(0o600)
-        secret.write_text(PASSWORDS["guard"] + "\n")
 
-    def configure(self, lamps: Mapping[str, float], *, port: int | None = None) -> None:
-        """Write homeward.toml; ``lamps`` are the lights that an intruder makes shine, and for how many seconds."""
-        text = CONFIGURATION.format(
-            page=self.page_port, broker=port or self.broker.port, ca=self.broker.certificates.ca
-        )
-        lights = (LAMP.format(name=name, minutes=seconds / 60) for name, seconds in lamps.items())
-        self.file.write_text(text + "".join(lights), "utf-8")
+    def keep_secret(self, name: str, secret: str) -> None:
+        """Write a secret into a file that nobody else may read."""
+        path = self.folder / name
+        path.touch(0o600)
+        path.write_text(secret + "\n")
 
     # The guard's process
 
@@ -156,7 +155,7 @@ class Home:
         """`homeward up`, in its own process; returns when the page answers."""
         with self.said.open("ab") as log:
             self._guard = subprocess.Popen(
-                [sys.executable, *program, "--config", str(self.file)],
+                [*self._within, sys.executable, *program, "--config", str(self.file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -215,16 +214,39 @@ class Home:
     def api_state(self) -> Any:
         """What the page shows, as `/api/state` tells it to a browser that was let in."""
         (self.state / security.KEY_FILE).stat()  # else we would be the ones to make it
+        status, body = self._ask("GET", "/api/state", {})
+        assert status == http.client.OK, body
+        return json.loads(body)
+
+    def press(self, path: str, token: Callable[[str, str, str], str], **fields: str) -> tuple[int, str]:
+        """Send one of the page's forms; returns the status and what the page says.
+
+        ``token`` makes the form's token from the installation's key, who says it, and the channel.
+        """
+        key = security.load_or_create_key(self.state)
+        form = urlencode({**fields, "token": token(key, "household", "page")})
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Origin": f"http://127.0.0.1:{self.page_port}",
+        }
+        status, body = self._ask("POST", path, headers, form)
+        return status, body.decode()
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], form: str | None = None) -> tuple[int, bytes]:
         key = security.load_or_create_key(self.state)
         connection = http.client.HTTPConnection("127.0.0.1", self.page_port, timeout=DEADLINE)
+        connection.sock = self._dial()
         try:
-            connection.request("GET", "/api/state", headers={"Cookie": "=".join(security.session_cookie(key))})
+            cookie = "=".join(security.session_cookie(key))
+            connection.request(method, path, form, {"Cookie": cookie, **headers})
             answer = connection.getresponse()
-            body = answer.read()
+            return answer.status, answer.read()
         finally:
             connection.close()
-        assert answer.status == http.client.OK, body
-        return json.loads(body)
+
+    def _dial(self) -> socket.socket:
+        """A connection to the page."""
+        return socket.create_connection(("127.0.0.1", self.page_port), DEADLINE)
 
     def count(self, name: str) -> int:
         """A counter, as the page shows it."""
@@ -240,12 +262,29 @@ class Home:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A `homeward` command on this home's configuration."""
-        return homeward(*arguments, "--config", str(self.file))
+        return homeward(*arguments, "--config", str(self.file), within=self._within)
 
 
-def homeward(*arguments: str) -> subprocess.CompletedProcess[str]:
+class Home(Installation):
+    """A home whose guard listens to a broker."""
+
+    def __init__(self, folder: Path, broker: Mosquitto) -> None:
+        super().__init__(folder)
+        self.broker = broker
+        self.keep_secret("mqtt-password", PASSWORDS["guard"])
+
+    def configure(self, lamps: Mapping[str, float], *, port: int | None = None) -> None:
+        """Write homeward.toml; ``lamps`` are the lights that an intruder makes shine, and for how many seconds."""
+        text = CONFIGURATION.format(
+            page=self.page_port, broker=port or self.broker.port, ca=self.broker.certificates.ca
+        )
+        lights = (LAMP.format(name=name, minutes=seconds / 60) for name, seconds in lamps.items())
+        self.file.write_text(text + "".join(lights), "utf-8")
+
+
+def homeward(*arguments: str, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """The command line, as the owner would use it."""
-    command = [sys.executable, "-m", "homeward", *arguments]
+    command = [*within, sys.executable, "-m", "homeward", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.home import Home, events, eventually, free_port, journaled
+from tests.end_to_end.home import Installation, events, eventually, journaled
 from tests.home_assistant import (
     HomeAssistant,
     home_assistant_fixture,  # noqa: F401 - a fixture
@@ -31,15 +31,12 @@ history_days = 1
 """
 
 
-class Joined(Home):
+class Joined(Installation):
     """A home that is heard by its Home Assistant alone."""
 
     def __init__(self, folder: Path, home_assistant: HomeAssistant, token: str) -> None:
-        self.folder, self.page_port = folder, free_port()
-        self.file, self.state, self.said = folder / "homeward.toml", folder / "state", folder / "guard.log"
-        self._guard = None
-        (folder / "token").touch(0o600)
-        (folder / "token").write_text(token)
+        super().__init__(folder)
+        self.keep_secret("token", token)
         self.file.write_text(CONFIGURATION.format(page=self.page_port, url=home_assistant.url))
 
     def lights(self, since: datetime) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.home import Home, events, eventually, free_port, journaled
+from tests.end_to_end.home import Installation, events, eventually, journaled
 from tests.network_logs import CAMERA, OUTSIDE, conn, header, tsv
 
 from homeward.core.effects import Notify
@@ -31,13 +31,11 @@ file = "eve.json"
 """
 
 
-class Watched(Home):
+class Watched(Installation):
     """A home that is heard by its network alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.page_port = folder, free_port()
-        self.file, self.state, self.said = folder / "homeward.toml", folder / "state", folder / "guard.log"
-        self._guard = None
+        super().__init__(folder)
         (folder / "zeek").mkdir()
         self.log, self.eve = folder / "zeek" / "conn.log", folder / "eve.json"
         self.log.write_text(header())
