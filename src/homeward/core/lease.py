@@ -24,6 +24,9 @@ REFRESH: Final = timedelta(minutes=5)
 
 SLOWEST_RETRY: Final = timedelta(minutes=5)
 ONE_SHOT_ATTEMPTS: Final = 8
+MESSAGE_PATIENCE: Final = timedelta(hours=24)
+"""How long a message is tried again: the Internet may be away for an evening."""
+
 ECHO: Final = timedelta(seconds=60)
 DETAIL_LIMIT: Final = 500
 """How much of what a responder says of its failure is kept, in characters."""
@@ -188,8 +191,10 @@ class LeaseBook:
             lease.next_attempt = now + REFRESH if claimed else None
             return self._end(lease, now, "done; ends by itself") if lease.action.ends is None else []
         if item.step == "apply" and lease.status == "active" and lease.action.command in CLAIMS:
-            lease.error = "" if item.ok else item.detail[:DETAIL_LIMIT] or "failed"
-            return []
+            if item.ok:
+                lease.attempts, lease.error = 0, ""
+                return []
+            return self._failed(lease, now, item.detail)
         if item.step == "revert" and lease.status == "reverting":
             if not item.ok:
                 return self._failed(lease, now, item.detail)
@@ -201,8 +206,13 @@ class LeaseBook:
         return []
 
     def retry(self, now: datetime) -> list[Effect]:
-        """Something came back: what failed before is asked for at once."""
-        return [effect for lease in self.open() if lease.error for effect in self._due(lease, now)]
+        """Something came back: what failed is asked for at once. That uses up no attempt: it may be flapping."""
+        effects: list[Effect] = []
+        for lease in self.open():
+            if lease.error:
+                lease.attempts = max(0, lease.attempts - 1)
+                effects += self._due(lease, now)
+        return effects
 
     def run_due(self, at: datetime) -> list[Effect]:
         """What the leases need at this moment."""
@@ -225,10 +235,11 @@ class LeaseBook:
         if ends is not None and ends <= now:
             return [self._revert(lease, now, "its time was over")]
         if lease.status == "active":
+            lease.attempts += 1
             lease.next_attempt = now + REFRESH
             return [Apply(at=now, action=lease.action)]
-        if ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
-            return self._end(lease, now, "failed: no answer from the responder")
+        if self._given_up(lease, now):
+            return self._end(lease, now, f"failed: {lease.error or 'no answer from the responder'}")
         return [self._apply(lease, now)]
 
     def _apply(self, lease: Lease, now: datetime) -> Effect:
@@ -254,9 +265,17 @@ class LeaseBook:
     def _failed(self, lease: Lease, now: datetime, detail: str) -> list[Effect]:
         lease.error = detail[:DETAIL_LIMIT] or "failed"
         lease.next_attempt = now + _backoff(lease.attempts)
-        if lease.action.ends is None and lease.attempts >= ONE_SHOT_ATTEMPTS:
+        if self._given_up(lease, now):
             return self._end(lease, now, f"failed: {lease.error}")
         return []
+
+    def _given_up(self, lease: Lease, now: datetime) -> bool:
+        """Whether what ends by itself was tried for long enough."""
+        if lease.action.ends is not None:
+            return False
+        if lease.action.command in MESSAGES:
+            return now - lease.opened >= MESSAGE_PATIENCE
+        return lease.attempts >= ONE_SHOT_ATTEMPTS
 
     def _end(self, lease: Lease, now: datetime, outcome: str) -> list[Effect]:
         lease.status, lease.next_attempt, lease.outcome = "ended", None, outcome

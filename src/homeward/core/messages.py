@@ -38,7 +38,10 @@ class Messages:
         self._quiet_until = quiet_until
 
     def tell(self, incident: Incident, rung: Rung, evidence: Evidence, now: datetime) -> list[Effect]:
-        """Tell (or ask) the person concerned, or the household; what can wait waits for the end of quiet hours."""
+        """Tell (or ask) the person concerned, or the household; what can wait waits for the end of quiet hours.
+
+        A channel that fails is not told of by itself.
+        """
         kind: Kind = "ask" if HEIGHT[rung] >= HEIGHT["ask"] and incident.kind != "blind" else "notify"
         urgent = evidence.guarded or incident.kind == "rule" or rung in ACTS
         text = incident.reason if incident.alarms <= 1 else f"More of it: {incident.reason}"
@@ -79,6 +82,8 @@ class Messages:
     ) -> list[Effect]:
         effects: list[Effect] = []
         for listener in to:
+            if incident.device == f"responder:{listener.channel}":
+                continue
             waiting = sum(lease.action.command in MESSAGES for lease in self._leases.open())
             if waiting >= WAITING_LIMIT:
                 detail = f"{kind} to {listener.name}: too many messages wait for their channels"

@@ -10,7 +10,8 @@ from homeward.core.effects import Action
 class Responder(Protocol):
     """A way to act. Both calls are idempotent by ``action.id``.
 
-    Failure is raised, and the service turns it into an `Outcome`.
+    Failure is raised, and the service turns it into an `Outcome`. Called in a thread and an event loop of the
+    responder's own, never in the service's: share no asyncio object with a source or the page.
     """
 
     name: str
