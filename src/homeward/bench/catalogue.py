@@ -76,6 +76,12 @@ def _speed(result: Result) -> Mapping[str, str]:
     return speed(result)
 
 
+def _response(result: Result) -> Mapping[str, str]:
+    from homeward.bench.response.picture import response
+
+    return response(result)
+
+
 _ALL = (
     Benchmark(
         name="quiet",
@@ -144,6 +150,14 @@ _ALL = (
         "answer real messages: events a second, milliseconds, memory. It needs no recording.",
         reads=(),
         pictures=_speed,
+    ),
+    Benchmark(
+        name="response",
+        question="does it learn what this owner wants?",
+        story="Simulated owners, each with costs of their own, answer a thousand incidents, or do not:\n"
+        "what does it cost them, and what gets through, beside the fixed ladder? It needs no\nrecording.",
+        reads=(),
+        pictures=_response,
     ),
 )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from homeward.bench.response.incidents import AWAY, Incident
 from homeward.core.decision.ladder import ACTS, HEIGHT, STEPS, Rung
@@ -78,13 +78,15 @@ class Owner:
             factor *= self.absent
         return min(1.0, self.minds[rung] * factor)
 
-    def stops(self, incident: Incident, rung: Rung, tired: float) -> bool:
-        """Whether the rung stops the attack; ``tired`` is how much of late was minded, from 0 to 1."""
+    def stops(self, incident: Incident, rung: Rung, tired: float, *, added: bool = False) -> bool:
+        """Whether the rung stops the attack; ``tired`` is how much of late was minded, from 0 to 1. ``added``: what
+        is done together stops more than the strongest of it, each measure having a chance of its own."""
         reacts = incident.chance.hears < self.attention(rung, incident.evidence, tired)
         presses_yes = reacts and self._pressed(incident) == "yes"
         taken = [one for one in incident.options if HEIGHT[one] <= HEIGHT[rung]]
-        holds = max(HOLDS[one] for one in taken if not (presses_yes and one in LIFTED))
-        return incident.chance.stops < holds or (reacts and not presses_yes)
+        holds = [HOLDS[one] for one in taken if not (presses_yes and one in LIFTED)]
+        held = 1 - math.prod(1 - one for one in holds) if added else max(holds, default=0.0)
+        return incident.chance.stops < held or (reacts and not presses_yes)
 
     def attention(self, rung: Rung, evidence: Evidence, tired: float) -> float:
         """The chance that they hear of it and react in time."""
@@ -184,19 +186,32 @@ OWNERS: Final = (
 )  # fmt: skip
 
 
-@dataclass(slots=True)
-class Lived:
-    """What an owner went through under one policy: how tired of it they are."""
+class Outcome(NamedTuple):
+    """What a rung came to: what it cost (expected, where nothing is wrong), whether an attack got through, whether
+    it would have if measures added up, and whether the owner minded."""
 
-    tired: float = 0.0
+    cost: float
+    through: bool
+    through_if_added: bool
+    minded: bool
 
-    def through(self, owner: Owner, incident: Incident, rung: Rung) -> tuple[float, bool, bool]:
-        """What it cost (expected, where nothing is wrong), whether an attack got through, whether they minded."""
+
+class Life:
+    """What an owner goes through under one policy; ``tired`` is how much of late they minded, from 0 to 1."""
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        self.tired = 0.0
+
+    def meet(self, incident: Incident, rung: Rung) -> Outcome:
+        """An incident, and what the guard did."""
+        tired = self.tired
         if incident.real:
-            stopped = owner.stops(incident, rung, self.tired)
-            self.tired += (0.0 - self.tired) / TIRED_OVER
-            return (0.0 if stopped else DAMAGE), not stopped, False
-        costs = owner.true_cost(rung, incident.evidence)
+            self.tired -= tired / TIRED_OVER
+            stopped = self.owner.stops(incident, rung, tired)
+            added = self.owner.stops(incident, rung, tired, added=True)
+            return Outcome(0.0 if stopped else DAMAGE, not stopped, not added, minded=False)
+        costs = self.owner.true_cost(rung, incident.evidence)
         minded = incident.chance.minds < costs
-        self.tired += (minded - self.tired) / TIRED_OVER
-        return costs, False, minded
+        self.tired += (minded - tired) / TIRED_OVER
+        return Outcome(costs, through=False, through_if_added=False, minded=minded)

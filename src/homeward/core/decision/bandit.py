@@ -27,13 +27,13 @@ CREDIT: Final = 2.0
 """What was saved or not used so far pays for trying something out up to this cost, and no further: years of savings
 buy no bad week."""
 
-SURE: Final = 1.282
-"""The bounds of a belief lie so many standard deviations away (90 % on one side)."""
+SURE: Final = 1.0
+"""The bounds of a belief lie so many standard deviations away (five in six on one side)."""
 
-WORTH: Final = 6.0
+WORTH: Final = 4.0
 """The ladder's figure of what a rung costs counts as so many answers."""
 
-WORTH_HERE: Final = 12.0
+WORTH_HERE: Final = 24.0
 """What is known of a rung at any hour counts as so many answers about it by night, or while nobody is home."""
 
 DIFFERS: Final = 1.5
@@ -43,10 +43,10 @@ takes it: for anybody else its trade of annoyance for protection stands."""
 MOST: Final = 128.0
 """When a count has come to so much it is halved: who changes their mind is heard within some dozens of answers."""
 
-SILENT: Final = 0.25
+SILENT: Final = 0.1
 """Silence counts as so much of an answer."""
 
-GREED: Final = 40.0
+GREED: Final = 100.0
 """The learning rate of inverse gap weighting before the first answer: how seldom a rung is tried that seems to cost
 more."""
 
@@ -169,7 +169,7 @@ class Bandit:
         extra: dict[Rung, float] = {}
         weaker: dict[Rung, float] = {}
         for rung in options:
-            if rung == base or _may_replace(rung, base, evidence):
+            if rung == base or may_replace(rung, base, evidence):
                 more = 0.0 if rung == base else self._at_most_more(rung, base, evidence, real)
                 fewer = real * max(0.0, STEPS[base].stops - STEPS[rung].stops)
                 if fewer == 0 or (differs and more < 0):  # what protects less is not tried out
@@ -212,7 +212,7 @@ def _inverse_gap(costs: Mapping[Rung, float], greed: float) -> dict[Rung, float]
     return chances
 
 
-def _may_replace(rung: Rung, base: Rung, evidence: Evidence) -> bool:
+def may_replace(rung: Rung, base: Rung, evidence: Evidence) -> bool:
     """Whether a rung may stand in for the ladder's.
 
     What the ladder would act on is acted on, and what it would tell is told: no answer turns an act into a message,
