@@ -1,0 +1,156 @@
+"""A real guard in its own process cuts a rogue's user off a real broker, and the owner lets it in again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+from tests.dynamic_security import (
+    USERS,
+    Device,
+    DynamicSecurity,
+    dynamic_security_fixture,  # noqa: F401 - a fixture
+    rules,
+)
+from tests.end_to_end.home import Installation, acts, events, eventually, journaled
+from tests.mosquitto import (
+    certificates_fixture,  # noqa: F401 - a fixture
+)
+
+from homeward.core.inputs import Health, Outcome
+from homeward.dashboard import security
+
+CONFIGURATION = """\
+[home]
+state = "state"
+
+[page]
+port = {page}
+
+[mqtt]
+host = "localhost"
+port = {broker}
+ca_file = "{ca}"
+username = "guard"
+password_file = "mqtt-password"
+
+[[mqtt.topic]]
+pattern = "$SYS/broker/log/N"
+format = "mosquitto_log"
+device = "broker"
+
+[[mqtt.topic]]
+pattern = "home/{{device}}"
+[mqtt.topic.properties]
+state = "text"
+
+[mosquitto]
+never = ["admin"]
+
+[[response]]
+device = "*"
+command = "quarantine"
+when = ["rule:new client"]
+minutes = 60
+responder = "mosquitto"
+"""
+
+LISTENER = rules(
+    "publishClientReceive allow $SYS/broker/log/N",
+    "subscribeLiteral allow $SYS/broker/log/N",
+    "publishClientReceive allow home/#",
+    "subscribePattern allow home/#",
+    "publishClientSend allow homeward/#",
+)
+"""What the guard may beside keeping the broker's users."""
+
+
+class Brokered(Installation):
+    """A home whose broker keeps its users by the dynamic-security plugin."""
+
+    def __init__(self, folder: Path, broker: DynamicSecurity) -> None:
+        super().__init__(folder)
+        self.keep_secret("mqtt-password", USERS["guard"])
+        ca = broker.certificates.ca
+        self.file.write_text(CONFIGURATION.format(page=self.page_port, broker=broker.port, ca=ca))
+
+    def undo_on_the_page(self, lease: str) -> None:
+        status, said = self.press(
+            f"/leases/{lease}/undo", lambda key, person, channel: security.undo_token(key, lease, person, channel)
+        )
+        assert status == HTTPStatus.SEE_OTHER, said
+
+    def stand_down(self, _lease: str) -> None:
+        done = self.command("stand-down")
+        assert done.returncode == 0, done.stderr
+
+    def listens(self) -> bool:
+        return any(isinstance(entry, Health) and entry.up for entry in journaled(self.state))
+
+    def done(self) -> list[str]:
+        """What was done to the broker, as far as it succeeded."""
+        return [entry.step for entry in journaled(self.state) if isinstance(entry, Outcome) and entry.ok]
+
+    def heard(self, device: str, action: str) -> bool:
+        return any((event.device, event.action) == (device, action) for event in events(self.state))
+
+
+@pytest.fixture(name="brokered")
+def brokered_fixture(tmp_path: Path, dynamic_security: DynamicSecurity) -> Iterator[Brokered]:
+    answers = dynamic_security.tell(
+        {"command": "createRole", "rolename": "listener", "acls": LISTENER},
+        {"command": "addClientRole", "username": "guard", "rolename": "listener"},
+    )
+    assert not [answer for answer in answers if "error" in answer]
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    home = Brokered(folder, dynamic_security)
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+def hears(hub: Device, device: Device) -> bool:
+    """Whether what a device says now comes through."""
+    hub.publish("mark", "begin")
+    device.shout("plug/says")
+    hub.publish("mark", "end")
+    heard = []
+    while (said := hub.next()[:2]) != ("mark", b"end"):
+        heard.append(said[0])
+    return "plug/says" in heard
+
+
+@pytest.mark.parametrize("take_back", [Brokered.undo_on_the_page, Brokered.stand_down])
+def test_a_rogue_is_cut_off_and_nobody_else_is_until_the_owner_takes_it_back(
+    brokered: Brokered, dynamic_security: DynamicSecurity, take_back: Callable[[Brokered, str], None]
+) -> None:
+    hub = dynamic_security.device("hub")
+    hub.listen("#")
+    brokered.start()
+    eventually(brokered.listens, "the guard has subscribed")
+    hub.publish("home/lamp", '{"state": "off"}')
+    hub.publish("home/lamp", '{"state": "on"}')
+    eventually(lambda: brokered.heard("lamp", "on"), "the guard hears the lamp")
+
+    rogue = dynamic_security.device("plug", "never-seen-before")
+    eventually(lambda: brokered.done() == ["apply"], "the rogue's user is cut off")
+    assert dynamic_security.log_in("plug") == "Not authorized"
+    assert not hears(hub, rogue)
+    claims = acts(brokered.state)
+    assert {name: (claim.command, claim.restore) for name, claim in claims.items()} == {
+        "plug": ("quarantine", "release")
+    }
+    hub.publish("home/lamp", '{"state": "off"}')
+    eventually(lambda: events(brokered.state)[-1].action == "off", "the guard and the hub speak as before")
+
+    (lease,) = brokered.api_state()["leases"]
+    take_back(brokered, lease["id"])
+    eventually(lambda: brokered.done() == ["apply", "revert"], "it is let in again")
+    rogue.come_back()
+    assert hears(hub, rogue)
+    assert brokered.api_state()["leases"] == []
+    assert list(acts(brokered.state)) == ["plug"]
