@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -14,12 +15,14 @@ from tests.dashboard.screenshot import CHROMIUM_ARGUMENTS
 from tests.dashboard.twin import TwinService, an_evening
 
 from homeward.dashboard.app import PageServer, create_app
+from homeward.one_time import CodeCheck
 from homeward.service import Service
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Running]]:
-    """``serve()`` starts a page of its own on a free port; all are stopped at the end of the test."""
+def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """``serve()`` starts a page of its own on a free port; all are stopped at the end of the test. The codes of who
+    has to step up lie in ``tmp_path``."""
     started: list[Running] = []
 
     def start(service: TwinService | Service | None = None, *, key: str = "k" * 43, simulated: str = "") -> Running:
@@ -31,7 +34,8 @@ def serve() -> Iterator[Callable[..., Running]]:
         async def run() -> None:
             twin = service or TwinService()
             hosts = [f"127.0.0.1:{port}", f"localhost:{port}"]
-            app = create_app(twin, key=key, allowed_hosts=hosts, simulated=simulated)
+            codes = CodeCheck(tmp_path)
+            app = create_app(twin, key=key, allowed_hosts=hosts, codes=codes, simulated=simulated)
             server = PageServer(app, host="127.0.0.1", port=port)
             made.append(Running(twin, key, port, asyncio.get_running_loop(), server, thread))
             ready.set()

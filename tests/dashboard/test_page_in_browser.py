@@ -75,13 +75,13 @@ def test_it_loads_quietly_and_from_nowhere_else(page: Running, tab: Page, seen: 
 
 
 def test_that_was_me_is_submitted_and_shown(page: Running, tab: Page, seen: Seen) -> None:
-    tab.locator("#incident-i-4").get_by_role("button", name="That was me").click()
+    tab.locator("#incident-i-4").get_by_role("button", name="That was me", exact=True).click()
     expect(tab.locator("#incident-i-4 .answered")).to_contain_text("household said: That was me")
     (said,) = page.service.said
     assert isinstance(said, Feedback)
     assert (said.incident, said.answer) == ("i-4", "yes")
     expect(tab.locator("#lease-l-2")).to_have_count(0)
-    assert tab.locator("#incident-i-4 button").count() == 0
+    assert tab.locator("#incident-i-4 .answer button").count() == 0
     expect(tab.locator("#incident-i-4")).to_be_focused()
     assert seen.console == []
 
@@ -179,7 +179,7 @@ def test_it_works_without_javascript(page: Running, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(page.link)
-    tab.locator("#incident-i-4").get_by_role("button", name="That was me").click()
+    tab.locator("#incident-i-4").get_by_role("button", name="That was me", exact=True).click()
     expect(tab.locator("#incident-i-4 .answered")).to_contain_text("That was me")
     assert tab.url == page.url + "/#incident-i-4"
     assert len(page.service.said) == 1
@@ -193,7 +193,7 @@ def test_it_follows_the_guard_by_itself_and_disturbs_nothing(page: Running, tab:
     tab.locator("#why-i-4 summary").click()
     button = tab.locator("#incident-i-4").get_by_role("button", name="Not me")
     button.focus()
-    tab.evaluate("scrollTo(0, 250)")
+    tab.evaluate("scrollTo(0, 320)")
     before = button.bounding_box()
 
     def intruder() -> None:
@@ -231,7 +231,7 @@ def test_an_answer_that_came_too_late_is_told(page: Running, tab: Page) -> None:
     # On another channel, and this page has not heard of it yet.
     incident = page.service.guard.engine.incidents["i-4"]
     incident.answer, incident.answered_by = "no", "ada"
-    tab.locator("#incident-i-4").get_by_role("button", name="That was me").click()
+    tab.locator("#incident-i-4").get_by_role("button", name="That was me", exact=True).click()
     expect(tab.locator("#offline")).to_have_text("This was answered already: “Not me”.\n")
     expect(tab.locator("#incident-i-4 .answered")).to_contain_text("ada said: Not me")
     assert page.service.said == []
@@ -360,7 +360,7 @@ def test_another_origin_can_neither_read_nor_answer(page: Running, tab: Page, si
         foreign.close()
     assert page.service.said == []
     # And after all that, the person can.
-    tab.locator("#incident-i-4").get_by_role("button", name="That was me").click()
+    tab.locator("#incident-i-4").get_by_role("button", name="That was me", exact=True).click()
     expect(tab.locator("#incident-i-4 .answered")).to_be_visible()
     assert len(page.service.said) == 1
 

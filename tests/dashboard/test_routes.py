@@ -16,7 +16,7 @@ from tests.dashboard.twin import a_newcomer
 
 from homeward import __version__
 from homeward.core.inputs import Change, Feedback
-from homeward.dashboard import app, security
+from homeward.dashboard import forms, security
 from homeward.dashboard.app import STREAMS
 
 READABLE = ["/", "/fragment", "/api/state", "/events"]
@@ -298,7 +298,7 @@ def test_a_form_that_is_none_is_refused(page: Running, body: bytes, kind: str, s
 
 
 def test_a_form_that_never_ends_is_given_up(page: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(forms, "BODY_SECONDS", 0.2)
     reply = page.post("/incidents/i-4/answer", b"answer=yes", content_length="100")
     assert reply.status == 408
     assert page.service.said == []
@@ -338,7 +338,9 @@ def test_the_page_is_whole_without_its_script_and_has_nothing_inline(page: Runni
     assert not re.search(r"<style|style=|\son\w+=|javascript:", text)
     assert not re.search(r"(src|href|action)=\"(?!/|#)", text)
     forms = re.findall(r'<form method="post" action="([^"]+)"', text)
-    assert forms == ["/mode", "/stand-down", "/incidents/i-4/answer", "/leases/l-2/undo", "/young/confirm"]
+    assert list(dict.fromkeys(forms)) == [
+        "/mode", "/stand-down", "/incidents/i-4/answer", "/rules", "/leases/l-2/undo", "/young/confirm",
+    ]  # fmt: skip
 
 
 def test_static_files_are_only_those_that_belong_to_the_page(page: Running) -> None:

@@ -172,7 +172,7 @@ def test_a_home_without_an_entrance_has_nothing_to_arm() -> None:
     assert look(TwinService()).armed is False
     service = TwinService(Settings())
     assert look(service).armed is None
-    service.guard.engine.armed = True
+    service.guard.engine.state.rules.armed = True
     assert look(service).armed is True
 
 

@@ -1,7 +1,7 @@
 """An in-memory twin of the running guard: real incidents and leases, no journal, no engine behind them.
 
 It does what the page can see of the real service: answers are taken once, a lease is undone, everything is undone,
-and every change moves the version on.
+modes, rules and codes are as the engine's own part takes them, and every change moves the version on.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from homeward.core.behaviour.traffic import Line, Need
+from homeward.core.commands import Commands
+from homeward.core.decision.ladder import Rung
 from homeward.core.effects import Action, Effect, IncidentKind
 from homeward.core.event import Event
-from homeward.core.decision.ladder import Rung
 from homeward.core.incident import Incident
 from homeward.core.inputs import Change, Feedback, Input
-from homeward.core.lease import Lease, LeaseStatus
+from homeward.core.lease import Lease, LeaseBook, LeaseStatus
+from homeward.core.local_time import milliseconds
 from homeward.core.settings import Device, Response, Settings
 from homeward.core.state import EngineState
 
@@ -40,8 +42,11 @@ class TwinEngine:
     leases: dict[str, Lease] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     young: dict[str, int] = field(default_factory=dict)
-    armed: bool = False
     state_of_learning: TwinReadiness = field(default_factory=TwinReadiness)
+
+    @property
+    def armed(self) -> bool:
+        return self.state.rules.armed
 
     def readiness(self) -> TwinReadiness:
         return self.state_of_learning
@@ -93,7 +98,8 @@ class TwinService:
         if self.broken:
             raise OSError("No space left on device")
         self.said.append(item)
-        engine = self.guard.engine
+        engine, effects = self.guard.engine, list[Effect]()
+        engine.state.at = milliseconds(self.clock.at)
         if isinstance(item, Feedback):
             incident = engine.incidents[item.incident]
             incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"
@@ -105,14 +111,13 @@ class TwinService:
             self._end(item.target)
         elif isinstance(item, Change) and item.command == "stand_down":
             self._end(*engine.leases)
-        elif isinstance(item, Change) and item.command in ("arm", "disarm"):
-            engine.armed = item.command == "arm"
         elif isinstance(item, Change) and item.command == "confirm_young":
             engine.young = {}
-        elif isinstance(item, Change) and item.command in ("approve", "restrict", "refuse"):
-            engine.state.arrivals.admit(item.target, item.command, 1)
+        elif isinstance(item, Change):
+            devices = {device.name: device for device in engine.settings.devices}
+            effects = Commands(engine.state, LeaseBook(engine.state.leases), devices).carry_out(item)
         await self.changed()
-        return []
+        return effects
 
     def _end(self, *names: str) -> None:
         for name in names:

@@ -103,7 +103,7 @@ def test_a_stranger_at_night_is_told_answered_and_taken_back(
         onlooker.hears("cmd/siren", b'{"state": "ON"}')
         onlooker.hears("home/siren", b'{"state": "ON"}')
 
-        incident.get_by_role("button", name="That was me").click()
+        incident.get_by_role("button", name="That was me", exact=True).click()
         expect(incident).to_contain_text("That was me")
         onlooker.hears("cmd/siren", b'{"state": "OFF"}')
         onlooker.hears("home/siren", b'{"state": "OFF"}')

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from typing import Final
-from urllib.parse import parse_qs
 
 import jinja2
 import msgspec
@@ -19,58 +18,48 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from homeward import __version__
-from homeward.core.event import NAME_LIMIT
-from homeward.core.inputs import Answer, Change, Command, Feedback
 from homeward.dashboard import security, words
+from homeward.dashboard.acts import Acts
+from homeward.dashboard.forms import CHANNEL, PERSON, Desk
+from homeward.dashboard.house import House
+from homeward.dashboard.rules import Rules
 from homeward.dashboard.security import HEADERS, SESSION_DAYS, Gate, Refused, same
-from homeward.dashboard.view import Watched, counted, is_known, look
+from homeward.dashboard.view import Watched, counted, look
 from homeward.exchange import metrics
-from homeward.feeders import answers_in
+from homeward.one_time import CodeCheck
 
-BODY_LIMIT: Final = 4096
-BODY_SECONDS: Final = 10.0
 STREAMS: Final = 16
 SEND_SECONDS: Final = 10.0
 HEARTBEAT_SECONDS: Final = 15.0
 CONNECTIONS: Final = 64
 
-PERSON: Final = "household"
-CHANNEL: Final = "page"
-"""Who speaks through the page. Persons of their own come with persons that sign in."""
-
-_ANSWERS: Final[dict[str, Answer]] = {"yes": "yes", "no": "no"}
-_RESTRICT: Final = "restrict"
-"""The third answer about a device that is new here: it may do what it was seen to need, and no more."""
-
-_ADMISSIONS: Final[dict[str, Command]] = {"approve": "approve", "restrict": "restrict", "refuse": "refuse"}
-_MODES: Final[dict[str, Command]] = {"arm": "arm", "disarm": "disarm"}
 _STATIC: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _TITLES: Final = {
     400: "That was not understood",
     401: "Not let in yet",
-    403: "Not from here",
+    403: "Not let through",
     404: "Nothing here",
-    409: "Already settled",
+    409: "Not possible",
     421: "Wrong address",
     503: "Not just now",
 }
 
-log = logging.getLogger(__name__)
 
-
-def create_app(service: Watched, *, key: str, allowed_hosts: Sequence[str], simulated: str = "") -> Starlette:
+def create_app(
+    service: Watched, *, key: str, allowed_hosts: Sequence[str], codes: CodeCheck, simulated: str = ""
+) -> Starlette:
     """The page for one guard.
 
     ``key`` is the installation's key (`security.load_or_create_key`). ``allowed_hosts`` lists the Host headers
-    that are answered, with the port: ``127.0.0.1:8742``. ``simulated`` is a sentence that marks a demonstration.
+    that are answered, with the port: ``127.0.0.1:8742``. ``codes`` checks the codes of who has to step up.
+    ``simulated`` is a sentence that marks a demonstration.
     """
-    page = _Page(service, key, simulated)
+    page, desk = _Page(service, key, simulated), Desk(service)
     app = Starlette(
         routes=[
             Route("/", page.home),
@@ -80,12 +69,9 @@ def create_app(service: Watched, *, key: str, allowed_hosts: Sequence[str], simu
             Route(security.METRICS_PATH, page.metrics),
             Route("/enter", page.enter),
             Route("/static/{name}", _static),
-            Route("/incidents/{id}/answer", page.answer, methods=["POST"]),
-            Route("/leases/{id}/undo", page.undo, methods=["POST"]),
-            Route("/stand-down", page.stand_down, methods=["POST"]),
-            Route("/admit", page.admit, methods=["POST"]),
-            Route("/mode", page.mode, methods=["POST"]),
-            Route("/young/confirm", page.confirm_young, methods=["POST"]),
+            *Acts(desk, key).routes(),
+            *Rules(desk, key).routes(),
+            *House(desk, key, codes).routes(),
         ],
         middleware=[Middleware(Gate, key=key, allowed_hosts=allowed_hosts, refuse=page.refuse)],
         exception_handlers={Refused: page.refused, HTTPException: page.unserved, Exception: page.failed},
@@ -132,7 +118,6 @@ class _Page:
     def __init__(self, service: Watched, key: str, simulated: str) -> None:
         self._service, self._key, self._simulated = service, key, simulated
         self._templates = _templates(key)
-        self._settling = asyncio.Lock()
         self._streams = 0
         self.closing = asyncio.Event()
 
@@ -202,122 +187,6 @@ class _Page:
             closing.cancel()
             change.cancel()
 
-    # What is said
-
-    async def answer(self, request: Request) -> Response:
-        """``answer=yes|no``, ``person``, ``channel``, ``token`` (`security.answer_token`). Once only.
-
-        Of a device that is new here the answer may be ``restrict`` too: a yes with a reservation.
-        """
-        name = request.path_params["id"]
-        form = await _read_form(request)
-        person, channel = _who(form)
-        self._check_token(form, security.answer_token(self._key, name, person, channel))
-        said = form.get("answer", "")
-        if said not in _ANSWERS and said != _RESTRICT:
-            raise Refused(400, "An answer is yes or no.")
-        async with self._settling:
-            incident = self._service.guard.engine.incidents.get(name)
-            if incident is None:
-                raise Refused(404, "The guard does not know this incident (any more).")
-            if incident.kind == "blind":
-                raise Refused(409, "There is nothing to answer: this incident ends when what failed comes back.")
-            if incident.answer is not None:
-                raise Refused(409, f"This was answered already: “{words.answer(incident.answer)}”.")
-            if said == _RESTRICT:
-                if incident.kind != "new":
-                    raise Refused(400, "Only a device that is new here can be restricted.")
-                await self._command("restrict", person, channel, target=incident.device)
-            else:
-                now = self._service.clock.now()
-                await self._submit(
-                    Feedback(at=now, incident=name, answer=_ANSWERS[said], person=person, channel=channel)
-                )
-        return RedirectResponse(f"/#incident-{name}", 303)
-
-    async def undo(self, request: Request) -> Response:
-        """``person``, ``channel``, ``token`` (`security.undo_token`). Asks for the lease's end now."""
-        name = request.path_params["id"]
-        form = await _read_form(request)
-        person, channel = _who(form)
-        self._check_token(form, security.undo_token(self._key, name, person, channel))
-        async with self._settling:
-            lease = self._service.guard.engine.leases.get(name)
-            if lease is None:
-                raise Refused(404, "The guard does not know this act (any more).")
-            if lease.status == "ended":
-                raise Refused(409, "This act has ended already.")
-            if lease.status == "reverting":
-                raise Refused(409, "This act is being taken back already; that is tried until it succeeds.")
-            if lease.action.ends is None:
-                raise Refused(409, "This act ends by itself and is never taken back.")
-            await self._command("undo", person, channel, target=name)
-        return RedirectResponse("/#leases", 303)
-
-    async def stand_down(self, request: Request) -> Response:
-        """``person``, ``channel``, ``token`` (`security.stand_down_token`). Undoes everything now."""
-        form = await _read_form(request)
-        person, channel = _who(form)
-        self._check_token(form, security.stand_down_token(self._key, person, channel))
-        await self._command("stand_down", person, channel)
-        return RedirectResponse("/#leases", 303)
-
-    async def admit(self, request: Request) -> Response:
-        """``device``, ``how=approve|restrict|refuse``, ``person``, ``channel``, and `security.admit_token`."""
-        form = await _read_form(request)
-        person, channel = _who(form)
-        device, how = form.get("device", ""), form.get("how", "")
-        self._check_token(form, security.admit_token(self._key, device, how, person, channel))
-        if how not in _ADMISSIONS:
-            raise Refused(400, "A device is approved, restricted or refused.")
-        async with self._settling:
-            if not is_known(self._service.guard.engine, device):
-                raise Refused(404, "The guard never met a device of that name.")
-            await self._command(_ADMISSIONS[how], person, channel, target=device)
-        return RedirectResponse("/", 303)
-
-    async def mode(self, request: Request) -> Response:
-        """``mode=arm|disarm``, ``person``, ``channel``, ``token`` (`security.mode_token`). No change: no command."""
-        form = await _read_form(request)
-        person, channel = _who(form)
-        mode = form.get("mode", "")
-        self._check_token(form, security.mode_token(self._key, mode, person, channel))
-        if mode not in _MODES:
-            raise Refused(400, "The mode is arm or disarm.")
-        async with self._settling:
-            if self._service.guard.engine.armed != (mode == "arm"):
-                await self._command(_MODES[mode], person, channel)
-        return RedirectResponse("/", 303)
-
-    async def confirm_young(self, request: Request) -> Response:
-        """``person``, ``channel``, ``token`` (`security.young_token`). What was learned while young is usual here."""
-        form = await _read_form(request)
-        person, channel = _who(form)
-        self._check_token(form, security.young_token(self._key, person, channel))
-        async with self._settling:
-            if not self._service.guard.engine.young:
-                raise Refused(409, "There is nothing (any more) to be confirmed.")
-            await self._command("confirm_young", person, channel)
-        return RedirectResponse("/", 303)
-
-    def _check_token(self, form: dict[str, str], expected: str) -> None:
-        if not same(form.get("token", ""), expected):
-            raise Refused(403, "The form was not this page's, or too old. Reload the page and try again.")
-
-    async def _command(self, command: Command, person: str, channel: str, *, target: str = "") -> None:
-        now = self._service.clock.now()
-        item = Change(at=now, version=__version__, command=command, target=target, person=person, channel=channel)
-        await self._submit(item)
-        for answer in answers_in(item, self._service.guard.engine.incidents.values()):
-            await self._submit(answer)
-
-    async def _submit(self, item: Feedback | Change) -> None:
-        try:
-            await self._service.submit(item)
-        except Exception as error:
-            log.exception("the page could not submit %s", type(item).__name__)
-            raise Refused(503, "The guard could not write this down, so nothing was changed. Try again.") from error
-
     # What went wrong
 
     def refuse(self, request: Request, refusal: Refused) -> Response:
@@ -377,6 +246,8 @@ def _templates(key: str) -> jinja2.Environment:
         stand_down_token=lambda: security.stand_down_token(key, PERSON, CHANNEL),
         mode_token=lambda mode: security.mode_token(key, mode, PERSON, CHANNEL),
         young_token=lambda: security.young_token(key, PERSON, CHANNEL),
+        rule_token=lambda how, about: security.rule_token(key, how, about, PERSON, CHANNEL),
+        step_up_token=lambda person: security.step_up_token(key, person, CHANNEL),
     )
     return environment
 
@@ -387,33 +258,3 @@ async def _static(request: Request) -> Response:
         raise HTTPException(404)
     content = (files("homeward.dashboard") / "static" / name).read_bytes()
     return Response(content, media_type=_STATIC[name])
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    """A small urlencoded form, the last of each field. Raises `Refused` for anything else, larger, or too slow."""
-    if (
-        request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        != "application/x-www-form-urlencoded"
-    ):
-        raise Refused(415, "Only plain forms are understood here.")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise Refused(413, f"A form has at most {BODY_LIMIT} bytes.")
-        fields = parse_qs(body.decode("ascii"), max_num_fields=16, strict_parsing=bool(body), errors="strict")
-    except TimeoutError as error:
-        raise Refused(408, "The form took too long to arrive.") from error
-    except (ClientDisconnect, ValueError) as error:
-        raise Refused(400, "The form could not be read.") from error
-    return {name: values[-1] for name, values in fields.items()}
-
-
-def _who(form: dict[str, str]) -> tuple[str, str]:
-    """Who answers, and through what; the token binds both."""
-    person, channel = form.get("person", PERSON), form.get("channel", CHANNEL)
-    if not 0 < len(person) <= NAME_LIMIT or not 0 < len(channel) <= NAME_LIMIT:
-        raise Refused(400, f"A name has 1 to {NAME_LIMIT} characters.")
-    return person, channel

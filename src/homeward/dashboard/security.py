@@ -149,8 +149,18 @@ def stand_down_token(key: str, person: str, channel: str) -> str:
 
 
 def mode_token(key: str, mode: str, person: str, channel: str) -> str:
-    """Allows ``person`` to ``arm`` or to ``disarm`` (one of them: ``mode``) through ``channel``."""
+    """Allows ``person`` to ``arm``, to ``disarm`` or to enter a mode (one of them: ``mode``) through ``channel``."""
     return _derive(key, "mode", mode, person, channel)
+
+
+def rule_token(key: str, how: str, about: str, person: str, channel: str) -> str:
+    """Allows ``person`` to ``add`` a rule about a device, or to ``change`` or ``delete`` the rule of an id."""
+    return _derive(key, "rule", how, about, person, channel)
+
+
+def step_up_token(key: str, person: str, channel: str) -> str:
+    """Allows ``person`` to give their code through ``channel``."""
+    return _derive(key, "step up", person, channel)
 
 
 def young_token(key: str, person: str, channel: str) -> str:

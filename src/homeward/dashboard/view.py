@@ -6,7 +6,6 @@ seconds of the guard's clock.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -15,15 +14,18 @@ from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from homeward import __version__
+from homeward.core.decision.ladder import Rung
 from homeward.core.effects import Effect, IncidentKind
 from homeward.core.event import Event
-from homeward.core.decision.ladder import Rung
 from homeward.core.incident import Incident
 from homeward.core.inputs import Answer, Input
 from homeward.core.lease import Lease, LeaseStatus
-from homeward.core.settings import Settings
+from homeward.core.settings import Device, PolicyName, Settings
 from homeward.core.state import EngineState
-from homeward.dashboard import words
+from homeward.dashboard import decided, told, words
+from homeward.dashboard.decided import ModeView, RuleOffer, RuleView, StepUpView
+from homeward.dashboard.names import safe as safe
+from homeward.dashboard.told import MessageView
 from homeward.exchange.metrics import Snapshot
 
 INCIDENTS_SHOWN = 60
@@ -97,7 +99,8 @@ class Watched(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentView:
     """``wants`` and ``standing`` are told of a device that is new here: the most frequent of its conversations, until
-    it is answered, and how it may go on.
+    it is answered, and how it may go on. ``told`` is who was told of it; ``acted`` says that the guard did something
+    about it (or would have), ``rules`` which rules of the owner's can be made of it.
     """
 
     id: str
@@ -119,6 +122,9 @@ class IncidentView:
     leases: tuple[str, ...]
     wants: tuple[str, ...]
     standing: Literal["", "restricted", "refused"]
+    told: tuple[MessageView, ...]
+    acted: bool
+    rules: RuleOffer | None
 
     @property
     def waits(self) -> bool:
@@ -133,7 +139,10 @@ class IncidentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseView:
-    """``left`` is the time to its end, and ``retry`` the time to the next attempt to end it, both in seconds."""
+    """``left`` is the time to its end, and ``retry`` the time to the next attempt to end it, both in seconds.
+
+    A message that is on its way is a lease too, and tells more in ``message``.
+    """
 
     id: str
     incident: str
@@ -150,6 +159,7 @@ class LeaseView:
     retry: float | None
     error: str
     outcome: str
+    message: MessageView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +177,8 @@ class PageView:
 
     ``incidents_left_out`` counts those that told or ask something, not what was only noted. ``young`` is what was
     learned in the first days and is not yet confirmed, most frequent first: empty until the guard is ready.
-    ``armed`` is None where the home has no entrance that could be watched.
+    ``armed`` is None where the home has no entrance that could be watched. ``ended`` leaves out messages, but for
+    those that never arrived. ``asked`` are the people who have to give a code, ``people`` those whom a rule may name.
     """
 
     place: str
@@ -189,6 +200,11 @@ class PageView:
     armed: bool | None
     young: Mapping[str, int]
     young_left_out: int
+    mode: ModeView
+    rules: tuple[RuleView, ...]
+    policy: PolicyName
+    asked: tuple[StepUpView, ...]
+    people: tuple[str, ...]
 
     def recent(self) -> list[IncidentView]:
         """What stays unfolded: the newest, and whatever is still going on."""
@@ -213,14 +229,15 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
     """The guard as it is now."""
     engine, now = service.guard.engine, service.clock.now()
     settings = engine.settings
-    zone = _zone(settings.timezone)
-    incidents = [_incident(one, engine.state, zone) for one in reversed(list(engine.incidents.values()))]
-    told = [one.id for one in incidents if not one.noted]
+    zone = zone_of(settings.timezone)
+    configured = {one.name: one for one in settings.devices}
+    incidents = [_incident(one, engine, configured, zone) for one in reversed(list(engine.incidents.values()))]
+    alarms = [one.id for one in incidents if not one.noted]
     noted = [one.id for one in incidents if one.noted]
-    shown = {*told[:INCIDENTS_SHOWN], *noted[:NOTED_SHOWN]}
+    shown = {*alarms[:INCIDENTS_SHOWN], *noted[:NOTED_SHOWN]}
     leases = list(reversed(list(engine.leases.values())))
     held = [_lease(one, engine.incidents, now, zone) for one in leases if one.status != "ended"]
-    ended = [one for one in leases if one.status == "ended"][:ENDED_SHOWN]
+    ended = [one for one in leases if one.status == "ended" and (one.error or not told.is_message(one))]
     young = _young(engine)
     state, state_words, note = _state(engine, incidents, now.astimezone(zone), zone)
     return PageView(
@@ -234,15 +251,20 @@ def look(service: Watched, *, simulated: str = "") -> PageView:
         simulated=safe(simulated),
         waiting=sum(one.waits for one in incidents),
         incidents=tuple(one for one in incidents if one.id in shown),
-        incidents_left_out=max(0, len(told) - INCIDENTS_SHOWN),
+        incidents_left_out=max(0, len(alarms) - INCIDENTS_SHOWN),
         leases=tuple(held[:LEASES_SHOWN]),
         leases_left_out=max(0, len(held) - LEASES_SHOWN),
-        ended=tuple(_lease(one, engine.incidents, now, zone) for one in ended),
+        ended=tuple(_lease(one, engine.incidents, now, zone) for one in ended[:ENDED_SHOWN]),
         events=tuple(_event(one, zone) for one in list(service.recent)[: -EVENTS_SHOWN - 1 : -1]),
         counters={safe(name): times for name, times in sorted(_counters(service).items())[:COUNTERS_SHOWN]},
         armed=engine.armed if engine.armed or any(one.role == "entrance" for one in settings.devices) else None,
         young={safe(name): times for name, times in young[:YOUNG_SHOWN]},
         young_left_out=max(0, len(young) - YOUNG_SHOWN),
+        mode=decided.mode(engine.state, now, zone),
+        rules=decided.rules(engine.state, settings.timezone, zone),
+        policy=settings.policy,
+        asked=decided.asked(engine.state, now, zone),
+        people=decided.people(engine.state, settings),
     )
 
 
@@ -292,7 +314,8 @@ def _standing(one: Incident, state: EngineState) -> Literal["", "restricted", "r
     return "restricted" if one.device in arrivals.restricted else ""
 
 
-def _incident(one: Incident, state: EngineState, zone: tzinfo) -> IncidentView:
+def _incident(one: Incident, engine: Engine, configured: Mapping[str, Device], zone: tzinfo) -> IncidentView:
+    state, leases = engine.state, engine.leases
     return IncidentView(
         id=one.id,
         kind=one.kind,
@@ -313,6 +336,9 @@ def _incident(one: Incident, state: EngineState, zone: tzinfo) -> IncidentView:
         leases=tuple(one.leases),
         wants=_wants(one, state),
         standing=_standing(one, state),
+        told=told.messages(one, leases, zone),
+        acted=any(name in leases and not told.is_message(leases[name]) for name in one.leases),
+        rules=decided.offer(one, state, configured, zone),
     )
 
 
@@ -335,6 +361,7 @@ def _lease(one: Lease, incidents: Mapping[str, Incident], now: datetime, zone: t
         retry=max(0.0, (one.next_attempt - now).total_seconds()) if one.next_attempt else None,
         error=safe(one.error),
         outcome=safe(one.outcome),
+        message=told.message(one, zone) if told.is_message(one) else None,
     )
 
 
@@ -368,24 +395,9 @@ def _counters(service: Watched) -> Mapping[str, int]:
     return {**service.counters, **service.guard.engine.counters}  # the engine's is the journaled one, and wins
 
 
-def _zone(name: str) -> tzinfo:
+def zone_of(name: str) -> tzinfo:
+    """The home's time zone."""
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # unknown or unreadable: configuration refuses it, the page survives it
         return UTC
-
-
-_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji cannot be written without them
-
-
-def safe(text: str) -> str:
-    """``text`` with everything that could hide or reorder it made visible as ``\ufffd``.
-
-    Names come from the network. Markup is the template's affair (it escapes everything); this is about control
-    characters, lone surrogates and the bidirectional overrides of Unicode (UAX #9), which would let a device name
-    turn round the sentence that it stands in.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join("\ufffd" if unicodedata.category(c) in _INVISIBLE and c not in _JOINERS else c for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 _ACTS = {
     "on": "switched on",
@@ -11,6 +12,7 @@ _ACTS = {
     "arm": "armed",
     "close": "closed",
     "block": "blocked",
+    "restrict": "restricted to what it needs",
     "quarantine": "put in quarantine",
 }
 
@@ -24,6 +26,48 @@ _KINDS = {"rule": "rule", "silent": "silence", "blind": "blind", "network": "net
 _ANSWERS = {None: "", "yes": "That was me", "no": "Not me"}
 
 _ADMITTED = {None: "", "yes": "Approved", "no": "Refused"}
+
+_VERDICTS = {"always_fine": "Always fine", "never_fine": "Never fine", "snooze": "Snooze"}
+
+_MODES = {
+    "home": "somebody is in, or comes and goes",
+    "away": "nobody is in",
+    "night": "everybody sleeps",
+    "holiday": "nobody is in, for days",
+    "maintenance": "somebody works on the devices: nothing is done and nobody is told, unless it may save a life",
+}
+
+_FOR_GOOD = ("", "until I say so")
+
+MODE_ENDS: Final = {
+    "home": (),
+    "away": (_FOR_GOOD, ("PT4H", "for 4 hours"), ("PT12H", "for 12 hours"), ("P1D", "for a day")),
+    "night": (("07:00", "until 07:00"), ("09:00", "until 09:00"), ("PT8H", "for 8 hours"), _FOR_GOOD),
+    "holiday": (
+        ("P3D", "for 3 days"), ("P7D", "for a week"), ("P14D", "for 2 weeks"), ("P28D", "for 4 weeks"), _FOR_GOOD,
+    ),
+    "maintenance": (
+        ("PT1H", "for an hour"), ("PT30M", "for half an hour"), ("PT2H", "for 2 hours"), ("PT4H", "for 4 hours"),
+        ("PT8H", "for 8 hours"),
+    ),
+}  # fmt: skip
+"""By mode, the ends that the page offers (`homeward.dashboard.forms.read_until`), and each in words."""
+
+_SHORT: Final = (("PT1H", "for an hour"), ("PT4H", "for 4 hours"), ("PT8H", "for 8 hours"))
+_SNOOZES: Final = (("08:00", "until 08:00"), *_SHORT, ("P1D", "for a day"), ("P7D", "for a week"))
+
+_POLICIES = {
+    "ladder": "How it answers is chosen by the fixed ladder.",
+    "trial": "How it answers is chosen by the fixed ladder; once in ten it tries another rung that may stand in.",
+    "learned": "How it answers is chosen by what it learned from your answers, never far from the fixed ladder.",
+}
+
+_TOLD = {"notify": "told", "ask": "asked", "escalate": "told as well"}
+
+_DELIVERED = {
+    "delivered": "{}", "sending": "is being {}", "waiting": "will be {}", "failing": "not reached",
+    "failed": "was not reached", "dropped": "was not {}: it was not needed any more",
+}  # fmt: skip
 
 _JOINED = {"network": "Unusual flows in it", "new": "Newcomers in it"}
 
@@ -85,6 +129,36 @@ def admitted(given: str | None, standing: str) -> str:
     return f"{said}, and {standing or 'approved'} since"
 
 
+def verdict(name: str) -> str:
+    """What a rule says of what it is about."""
+    return _VERDICTS.get(name, name)
+
+
+def snoozes(guarded: bool) -> tuple[tuple[str, str], ...]:
+    """The ends that the page offers for a snooze, and each in words; of a guarded device only short ones."""
+    return _SHORT if guarded else _SNOOZES
+
+
+def mode(name: str) -> str:
+    """What a mode is for."""
+    return _MODES.get(name, "")
+
+
+def policy(name: str) -> str:
+    """Which policy chooses, in one sentence."""
+    return _POLICIES.get(name, "")
+
+
+def told(how: str, delivery: str) -> str:
+    """What became of a message, after the name of whom it is for: ``asked``, ``is being told``, ``not reached``."""
+    return _DELIVERED.get(delivery, "{}").format(_TOLD.get(how, how))
+
+
+def called(person: str) -> str:
+    """A person as people call them: ``person:anna`` → ``anna``."""
+    return person.removeprefix("person:") or person
+
+
 def joined(kind: str) -> str:
     """What an incident's number of events counts."""
     return _JOINED.get(kind, "Unusual events in it")
@@ -128,10 +202,10 @@ def clock_seconds(at: datetime) -> str:
 
 
 def day(at: datetime, now: datetime) -> str:
-    """``today``, ``yesterday`` or ``Mon 2 Mar``, with the year if it is another one."""
+    """``today``, ``yesterday``, ``tomorrow`` or ``Mon 2 Mar``, with the year if it is another one."""
     ago = (now.date() - at.date()).days
-    if ago in (0, 1):
-        return ("today", "yesterday")[ago]
+    if ago in (-1, 0, 1):
+        return ("today", "yesterday", "tomorrow")[ago]
     return f"{at:%a} {at.day} {at:%b}" + (f" {at.year}" if at.year != now.year else "")
 
 

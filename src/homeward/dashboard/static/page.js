@@ -188,13 +188,24 @@ async function post(form, button) {
     const body = new URLSearchParams(new FormData(form, button));
     const headers = { accept: "text/plain" };
     const response = await fetch(form.action, { method: "POST", body, headers, redirect: "manual" });
-    if (response.type !== "opaqueredirect") refused(await response.text());
+    if (response.type === "opaqueredirect") done(form);
+    else refused(await response.text());
+    for (const code of form.querySelectorAll("[name=code]")) code.value = "";
     await refresh();
   } catch {
     lost();
   } finally {
     form.ariaBusy = null;
   }
+}
+
+function done(form) {
+  form.reset();
+  const folded = form.closest("details:has(> form), #modes");
+  if (!folded) return;
+  const inside = folded.contains(document.activeElement);
+  folded.open = false;
+  if (inside) folded.querySelector("summary").focus();
 }
 
 function refused(words) {
