@@ -94,12 +94,12 @@ def run(
         }  # fmt: skip
         try:
             result |= memory.measure(home, folder, history=sizes.history, live=sizes.live)
-        except ProcessError as error:
+        except (ProcessError, OSError) as error:
             reasons["rss_mib"] = str(error)
         done("memory")
         try:
             result |= latency.measure(folder, guards=sizes.guards, done=done)
-        except ProcessError as error:
+        except (ProcessError, OSError) as error:
             reasons["latency_ms"] = str(error)
     return {**result, "targets": targets(result), "reasons": reasons}
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from paho.mqtt.client import Client
 
-from homeward.dashboard.security import KEY_FILE, load_or_create_key, session_cookie
+from homeward.dashboard.security import KEY_FILE, KeyFileError, load_or_create_key, session_cookie
 from homeward.sources.mqtt_settings import MqttSettings
 
 START_SECONDS: Final = 120.0
@@ -105,7 +105,10 @@ class GuardProcess:
         """What the page counts; empty as long as it does not answer."""
         if not (self._folder / "state" / KEY_FILE).exists():
             return {}  # else we would be the one to make it
-        key = load_or_create_key(self._folder / "state")
+        try:
+            key = load_or_create_key(self._folder / "state")
+        except KeyFileError:  # it is being written
+            return {}
         connection = http.client.HTTPConnection("127.0.0.1", self._page, timeout=START_SECONDS)
         try:
             connection.request("GET", "/api/state", headers={"Cookie": "=".join(session_cookie(key))})
