@@ -1,7 +1,8 @@
 """What an owner's answer does: "that was me" teaches and takes back, "not me" makes forget, and act.
 
-An answer is evidence, not truth. Who has to step up and has not, and more agreement within an hour than people
-give, teach nothing and move no threshold.
+An answer is evidence, not truth. What somebody says who has to step up and has not, and more agreement within an
+hour than people give, teaches nothing and moves no threshold: a doubtful "that was me" counts as no answer at all,
+and can be given again. A doubtful "not me" is heard all the same: it may come from whose name it is.
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ class Answering:
         if incident is None or incident.kind == "blind" or incident.answer is not None:
             why = "no such incident" if incident is None else "cannot be answered, or was answered before"
             return [Record(at=now, kind="refused", subject=item.incident, detail=why)]
+        doubt = self._doubt(item)
+        if doubt and item.answer == "yes":  # what is held stays held, what was done stays until its end
+            detail = f"that was me, but {doubt}: nothing is learned from it"
+            return [Record(at=now, kind="refused", subject=incident.id, detail=detail)]
         incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"[:DETAIL_LIMIT]
         incident.escalates = None
-        doubt = self._doubt(item, incident)
-        effects = self._no(incident, now) if item.answer == "no" else self._yes(item, incident, doubt, now)
+        effects = self._no(incident, now) if item.answer == "no" else self._yes(item, incident, now)
         effects += self._end_messages(incident, now)
-        if not doubt:
-            effects += self._credit(incident.id, Verdict(answer=item.answer, too_much=item.too_much), now)
+        effects += self._credit(incident.id, Verdict(answer=item.answer, too_much=item.too_much), doubt, now)
         words = "that was me" if item.answer == "yes" else "not me"
         return effects + self._telling.messages.follow_up(incident, f"{item.person} said: {words}", now)
 
@@ -87,11 +90,9 @@ class Answering:
             effects += self._telling.confirmed(incident, device, now)
         return effects
 
-    def _yes(self, item: Feedback, incident: Incident, doubt: str, now: datetime) -> list[Effect]:
+    def _yes(self, item: Feedback, incident: Incident, now: datetime) -> list[Effect]:
         state = self._state
-        if doubt:  # as if nobody had answered: what is held stays held, what was done stays until its end
-            detail = f"that was me, but {doubt}: nothing is learned from it"
-            return [Record(at=now, kind="answered", subject=incident.id, detail=detail)]
+        state.agreed.append(state.at)
         if incident.kind == "silent":
             state.silence.accept(incident.device)
         if incident.habit == rules.ARMED and milliseconds(incident.opened) >= state.rules.armed_at:
@@ -106,17 +107,14 @@ class Answering:
                 effects += self._leases.take_back(lease, now, "the owner said: that was me")
         return effects
 
-    def _doubt(self, item: Feedback, incident: Incident) -> str:
-        """Why a "that was me" is no evidence, in words; nothing where it is."""
-        if item.answer != "yes":
-            return ""
+    def _doubt(self, item: Feedback) -> str:
+        """Why an answer is no evidence, in words; nothing where it is."""
         state = self._state
-        if item.person == incident.person and state.step_up.suspected(item.person, state.at):
+        if state.step_up.suspected(item.person, state.at):
             return f"{item.person} was asked for a code and has not given it"
-        state.agreed = [at for at in state.agreed if state.at - at < AGREED_MS][-AGREED_LIMIT:]
-        if len(state.agreed) >= AGREED_LIMIT:
+        state.agreed = [at for at in state.agreed if state.at - at < AGREED_MS]
+        if item.answer == "yes" and len(state.agreed) >= AGREED_LIMIT:
             return f"more than {AGREED_LIMIT} answers within an hour say so"
-        state.agreed.append(state.at)
         return ""
 
     def _end_messages(self, incident: Incident, now: datetime) -> list[Effect]:
@@ -130,9 +128,9 @@ class Answering:
             for effect in self._leases.take_back(lease, now, "it was answered")
         ]
 
-    def _credit(self, incident: str, verdict: Verdict, now: datetime) -> list[Effect]:
+    def _credit(self, incident: str, verdict: Verdict, doubt: str, now: datetime) -> list[Effect]:
         settled = self._state.credit.settle(incident, verdict)
-        if settled is None:
+        if settled is None or doubt:
             return []
         pending, verdict = settled
         self._policy.learn(pending.evidence, pending.choice, verdict)

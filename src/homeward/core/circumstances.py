@@ -10,6 +10,7 @@ from homeward.core.quiet_hours import QuietHours, minute_of
 from homeward.core.settings import Device, Listener
 from homeward.core.standing import StandingRule
 from homeward.core.state import EngineState
+from homeward.core.vocabulary import is_guarded
 
 HOUR_MS: Final = 3_600_000
 EVENING, MORNING = 23, 6
@@ -29,11 +30,18 @@ class Circumstances:
         return self._state.profile.presence.residents not in {"", "home"}, hour >= EVENING or hour < MORNING
 
     def quiet_until(self, listener: Listener, now: datetime) -> datetime | None:
-        """When a listener's quiet hours end, if it is one now."""
-        if listener.quiet is None:
+        """When a listener's quiet hours end, if it is one now. Hours that cannot be are none."""
+        try:
+            quiet = None if listener.quiet is None else QuietHours(*listener.quiet)
+        except ValueError:
             return None
-        ends = QuietHours(*listener.quiet).ends_at(milliseconds(now), self._clock, self._state.offset)
+        ends = None if quiet is None else quiet.ends_at(milliseconds(now), self._clock, self._state.offset)
         return None if ends is None else moment(ends)
+
+    def counts_as(self, person: str, device: Device, at: int) -> str:
+        """Whose act it is that somebody did in this person's name: nobody's, as long as they have to step up."""
+        doubtful = is_guarded(device.type, device.role) and self._state.step_up.must(person, at)
+        return "" if doubtful else person
 
     def owners_rule(self, device: Device, action: str, person: str, at: int) -> StandingRule | None:
         """The owner's rule about what somebody did; none that relaxes counts for who has to step up.

@@ -15,7 +15,7 @@ from homeward.core.modes import AWAY, HOME, MAINTENANCE
 from homeward.core.settings import Device
 from homeward.core.state import EngineState
 
-_QUIETING: Final = frozenset({"mode", "disarm", "rule_add", "rule_remove", "approve"})
+_QUIETING: Final = frozenset({"mode", "disarm", "rule_add", "rule_remove", "approve", "confirm_young"})
 """What could make the guard less watchful."""
 
 
@@ -82,8 +82,9 @@ class Commands:
 
     def _take_back(self, item: Change) -> list[Effect]:
         target, now = None if item.command == "stand_down" else item.target, moment(self._state.at)
+        counts = not self._state.step_up.suspected(item.person, self._state.at)  # who is may stop us, not teach us
         for lease in self._leases.acting():
-            if target in {None, lease.action.id}:
+            if counts and target in {None, lease.action.id} and lease.status != "reverting":
                 self._state.credit.undone(lease.action.incident)
         taken = self._leases.take_back_all(target, now, f"{item.person} took it back")
         return [self._refused(item.target, "no such open lease")] if taken is None else taken

@@ -21,10 +21,10 @@ from homeward.core.blindness import DEVICE, note_health
 from homeward.core.circumstances import Circumstances
 from homeward.core.commands import Commands
 from homeward.core.decision.policy import Evidence
-from homeward.core.decision.proportion import Proportion
+from homeward.core.decision.proportion import Deed, Proportion
 from homeward.core.decision.trial import Learning
-from homeward.core.effects import Effect, Notify, Record
-from homeward.core.event import Event, is_name
+from homeward.core.effects import Effect, Record
+from homeward.core.event import Event, is_name, symbol
 from homeward.core.flow import FLOW
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.inputs import Change, Feedback, Forgotten, Health, Input, Outcome, Tick
@@ -161,11 +161,11 @@ class Engine:
         profile = self._profile
         local = self._local(event, at)
         profile.pass_time(at)
-        person = _name(event.actor)
-        doubtful = bool(person) and guards(device) and state.step_up.must(person, at)
+        person = symbol(event.actor)
+        counts = self._circumstances.counts_as(person, device, at)
         seen = profile.observe(
             event.device, event.action, at, local,
-            person="" if doubtful else person, origin=_name(event.origin), value=event.value,
+            person=counts, origin=symbol(event.origin), value=event.value,
         )  # fmt: skip
         state.twice.note(event, seen, at)
         state.arrivals.meet(event.device, at)
@@ -185,7 +185,7 @@ class Engine:
             return False
         owners = self._circumstances.owners_rule(device, event.action, person, at)
         if broken is None:
-            broken = rules.of_the_owner(event, owners, doubtful=person if doubtful else "")
+            broken = rules.of_the_owner(event, owners, doubtful="" if counts else person)
         if broken is not None:
             self._rule(broken, device, seen, effects, event.attributes.get("username", ""))
         elif owners is not None and owners.verdict == "always_fine":
@@ -238,15 +238,21 @@ class Engine:
     def _told_twice(self, event: Event, twin: Observation, device: Device, effects: list[Effect]) -> bool:
         """Another source tells the same: no second event, but it may know who did it, or through what."""
         self._count("told_twice")
-        person, origin = twin.person or _name(event.actor), twin.origin or _name(event.origin)
-        if event.actor == "homeward" or (person, origin) == (twin.person, twin.origin):
+        said, at, live = symbol(event.actor), self.state.at, not self.state.backfill
+        counts, origin = self._circumstances.counts_as(said, device, at), twin.origin or symbol(event.origin)
+        owners = self._circumstances.owners_rule(device, event.action, said, at)
+        broken = rules.of_the_owner(event, owners, doubtful="" if counts else said)
+        if broken is not None and live:
+            self._telling.rule(broken, device, event.action, moment(at), effects, person=counts)
+            return True
+        if (twin.person or counts, origin) == (twin.person, twin.origin):
             return False
-        names = named(twin, person, origin)
+        names = named(twin, twin.person or counts, origin)
         assessed = self._profile.assess(names)
-        if assessed.unusual and not self.state.backfill:
+        if assessed.unusual and owners is None and live:
             self._unusual(device, names, assessed, effects)
             return True
-        if not assessed.held:
+        if not assessed.held or (owners is not None and owners.verdict == "always_fine"):
             self._profile.learn(names)
         return False
 
@@ -278,7 +284,8 @@ class Engine:
         if news:
             above = assessed.score - (assessed.threshold or 0)
             evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
-            effects += self._telling.interrupt(incident, seen.device, evidence, words_of(device), now)
+            deed = Deed(seen.device, seen.action, seen.person)
+            effects += self._telling.interrupt(incident, deed, evidence, words_of(device), now)
 
     def _rule(
         self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect], concerned: str = ""
@@ -367,6 +374,7 @@ class Engine:
             self._adopt(item.settings)
             self._leases.adopt(item.settings.responses)
             self._profile.calibrate()
+            return self._telling.withdraw(moment(state.at)) + self._commands.carry_out(item)
         return self._commands.carry_out(item)
 
     def _health(self, item: Health) -> list[Effect]:
@@ -385,10 +393,7 @@ class Engine:
     def _blind(self, item: Health, now: datetime, *, quietly: bool = False) -> list[Effect]:
         """Take note of a failure, and tell of it where that interrupts."""
         effects = note_health(item, now, self._incidents, self._leases, quietly=quietly)
-        for told in [effect for effect in effects if isinstance(effect, Notify)]:
-            evidence = Evidence(above=1, rule=False, guarded=False, kind="blind")
-            effects += self._telling.messages.tell(self.incidents[told.incident], "notify", evidence, now)
-        return effects
+        return self._telling.blind(effects, now)
 
     def _run_deadlines(self, at: datetime, effects: list[Effect]) -> None:
         """Every deadline up to a moment, in order, each stamped with its own time."""
@@ -435,15 +440,10 @@ class Engine:
         )
         self._commands = Commands(state, self._leases, self._devices)
         self._feedback = Answering(state, self._profile, self._leases, self._telling, policy, self._devices)
-        self._network = NetworkWatch(state.traffic, state.arrivals, self._telling, settings.budget)
+        self._network = NetworkWatch(state.traffic, state.arrivals, self._telling, settings.budget, circumstances)
 
     def _record(self, kind: str, subject: str, detail: str) -> Record:
         return Record(at=moment(self.state.at), kind=kind, subject=subject, detail=detail)
 
     def _count(self, name: str, times: int = 1) -> None:
         self.state.counters[name] = self.state.counters.get(name, 0) + times
-
-
-def _name(name: str | None) -> str:
-    """An actor or origin as a symbol; what names nothing is unknown."""
-    return name if name is not None and is_name(name) else ""

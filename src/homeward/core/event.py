@@ -47,3 +47,8 @@ class Event:
     origin: str | None = None
     value: float | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+
+def symbol(name: str | None) -> str:
+    """An actor or origin as a symbol; what names nothing is unknown."""
+    return name if name is not None and is_name(name) else ""

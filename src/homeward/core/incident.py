@@ -79,8 +79,9 @@ class IncidentState:
         """A copy whose incidents can go on by themselves."""
         twins = {name: copy(incident) for name, incident in self.incidents.items()}
         for twin in twins.values():
+            twin.leases = twin.leases.copy()  # also of a closed one: its answer is followed up
             if twin.closed is None:
-                twin.guarded, twin.leases = twin.guarded.copy(), twin.leases.copy()
+                twin.guarded = twin.guarded.copy()
         return IncidentState(twins, self.next_number)
 
 

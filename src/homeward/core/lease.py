@@ -32,6 +32,8 @@ DETAIL_LIMIT: Final = 500
 """How much of what a responder says of its failure is kept, in characters."""
 
 HOUR: Final = timedelta(hours=1)
+DONE: Final = "done; ends by itself"
+"""How a one-shot act or a message ends that its responder has taken."""
 
 _NO_STATES: Final = frozenset({"reading", "announced", "flow", "alert"})
 """What a device may say without being otherwise than before."""
@@ -54,6 +56,11 @@ class Lease:
     error: str = ""
     outcome: str = ""
     changed: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether its responder has taken it, or may have: it was asked for, and did not fail."""
+        return self.outcome == DONE or (self.attempts > 0 and not self.error)
 
 
 @dataclass(slots=True)
@@ -189,7 +196,7 @@ class LeaseBook:
             claimed = lease.action.command in CLAIMS
             lease.status, lease.attempts, lease.error = "active", 0, ""
             lease.next_attempt = now + REFRESH if claimed else None
-            return self._end(lease, now, "done; ends by itself") if lease.action.ends is None else []
+            return self._end(lease, now, DONE) if lease.action.ends is None else []
         if item.step == "apply" and lease.status == "active" and lease.action.command in CLAIMS:
             if item.ok:
                 lease.attempts, lease.error = 0, ""

@@ -21,7 +21,7 @@ ESCALATE: Final = timedelta(minutes=15)
 """How long the first may take to answer before somebody else is told as well."""
 
 WAITING_LIMIT: Final = 64
-"""Messages on their way; what more there is stays on the page."""
+"""Messages on their way; what more there is stays on the page. What can wait takes half of them at most."""
 
 TEXT_LIMIT: Final = 1_000
 
@@ -37,15 +37,17 @@ class Messages:
         self._leases = leases
         self._quiet_until = quiet_until
 
-    def tell(self, incident: Incident, rung: Rung, evidence: Evidence, now: datetime) -> list[Effect]:
-        """Tell (or ask) the person concerned, or the household; what can wait waits for the end of quiet hours.
+    def tell(
+        self, incident: Incident, rung: Rung, evidence: Evidence, now: datetime, person: str = ""
+    ) -> list[Effect]:
+        """Tell (or ask) the person who did it, or the household; what can wait waits for the end of quiet hours.
 
         A channel that fails is not told of by itself.
         """
         kind: Kind = "ask" if HEIGHT[rung] >= HEIGHT["ask"] and incident.kind != "blind" else "notify"
         urgent = evidence.guarded or incident.kind == "rule" or rung in ACTS
         text = incident.reason if incident.alarms <= 1 else f"More of it: {incident.reason}"
-        effects = self._send(incident, self._concerned(incident), kind, text, now, urgent=urgent)
+        effects = self._send(incident, self._concerned(person), kind, text, now, urgent=urgent)
         seconds = [one for one in self._listeners if one.second]
         if rung == "escalate":
             return effects + self._send(incident, seconds, "escalate", text, now, urgent=True)
@@ -66,15 +68,16 @@ class Messages:
         told = {
             (lease.action.device, lease.action.responder)
             for name in incident.leases
-            if (lease := self._leases.state.leases.get(name)) is not None and lease.action.command in MESSAGES
+            if (lease := self._leases.state.leases.get(name)) is not None
+            if lease.action.command in MESSAGES and lease.reached
         }
         listeners = [one for one in self._listeners if (one.name, one.channel) in told]
         return self._send(incident, listeners, "notify", text, now, urgent=False)
 
-    def _concerned(self, incident: Incident) -> list[Listener]:
+    def _concerned(self, person: str) -> list[Listener]:
         """The person who acted, as far as they can be told anything; the household otherwise."""
         first = [one for one in self._listeners if not one.second]
-        own = [one for one in first if one.name == incident.person]
+        own = [one for one in first if one.name == person]
         return own or [one for one in first if one.name == HOUSEHOLD] or first
 
     def _send(
@@ -85,7 +88,7 @@ class Messages:
             if incident.device == f"responder:{listener.channel}":
                 continue
             waiting = sum(lease.action.command in MESSAGES for lease in self._leases.open())
-            if waiting >= WAITING_LIMIT:
+            if waiting >= (WAITING_LIMIT if urgent else WAITING_LIMIT // 2):
                 detail = f"{kind} to {listener.name}: too many messages wait for their channels"
                 effects.append(Record(at=now, kind="unsent", subject=incident.id, detail=detail))
                 continue

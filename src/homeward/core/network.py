@@ -10,10 +10,12 @@ from homeward.core.behaviour.conversation import NAMES
 from homeward.core.behaviour.network_reason import explain_flow, flow_reason
 from homeward.core.behaviour.profile import HALF_LIFE
 from homeward.core.behaviour.traffic import Reading, Traffic
+from homeward.core.circumstances import Circumstances
 from homeward.core.decision.policy import Evidence
+from homeward.core.decision.proportion import Deed
 from homeward.core.effects import Effect, Record
 from homeward.core.event import Event
-from homeward.core.flow import Flow, read_flow
+from homeward.core.flow import FLOW, Flow, read_flow
 from homeward.core.incident import Incident
 from homeward.core.local_time import moment
 from homeward.core.settings import Device
@@ -33,14 +35,20 @@ ALERT: Final = "alert"
 class NetworkWatch:
     """Judges flows over a `Traffic` and an `Arrivals`; opens incidents of the kinds ``network`` and ``new``."""
 
-    def __init__(self, traffic: Traffic, arrivals: Arrivals, telling: Telling, budget: float) -> None:
+    def __init__(
+        self, traffic: Traffic, arrivals: Arrivals, telling: Telling, budget: float, circumstances: Circumstances
+    ) -> None:
         self._traffic = traffic
         self._arrivals = arrivals
         self._telling = telling
         self._share = budget * NETWORK_SHARE
+        self._circumstances = circumstances
 
     def flow(self, event: Event, device: Device, at: int, *, backfill: bool, effects: list[Effect]) -> str:
-        """Take a flow in; returns what became of it: ``learned``, ``held``, ``unusual`` or ``malformed``."""
+        """Take a flow in; returns what became of it: ``learned``, ``held``, ``unusual``, ``snoozed``, ``malformed``.
+
+        The owner's rules decide, but about what they refused or restricted only the one that it is never fine.
+        """
         flow = read_flow(event)
         if flow is None:
             return "malformed"
@@ -53,6 +61,17 @@ class NetworkWatch:
             return "learned"
         refused = name in self._arrivals.refused
         beyond = name in self._arrivals.restricted and not traffic.needs_it(name, flow)
+        rule = self._circumstances.owners_rule(device, FLOW, "", at)
+        verdict = "" if rule is None else rule.verdict
+        if verdict == "never_fine" and not refused:
+            self._never_fine(device, flow, reading, at, effects)
+            return "unusual"
+        if verdict == "always_fine" and not refused and not beyond:
+            traffic.learn(name, flow, reading.seen)
+            return "learned"
+        if verdict == "snooze" and reading.unusual and not refused and not beyond:
+            effects.append(Record(at=moment(at), kind="snoozed", subject=name, detail=flow.peer))
+            return "snoozed"
         if refused or beyond or reading.unusual:
             self._unusual(device, flow, reading, at, effects)
             return "unusual"
@@ -62,11 +81,20 @@ class NetworkWatch:
         traffic.learn(name, flow, reading.seen)
         return "learned"
 
+    def _never_fine(self, device: Device, flow: Flow, reading: Reading, at: int, effects: list[Effect]) -> None:
+        """The owner said that this is never fine: it is told as a rule, and held back."""
+        way = "was asked by" if flow.inbound else "talked to"
+        why = f"{device.name} {way} {flow.peer} on {flow.protocol}/{flow.port}: you said that this is never fine"
+        incident = self._telling.rule(("never fine", why), device, FLOW, moment(at), effects)
+        self._traffic.hold(device.name, flow, reading.seen, incident.id)
+
     def _unusual(self, device: Device, flow: Flow, reading: Reading, at: int, effects: list[Effect]) -> None:
         """A device does too much of what it never did: told once, and all of it held back until the owner answers."""
         now, traffic = moment(at), self._traffic
         told = traffic.is_told(device.name, flow)
         incident = self._telling.incidents.find_open("network", device=device.name)
+        if incident is not None and incident.answer is not None and not told:
+            incident.closed, incident = now, None  # what is new since the answer needs an answer of its own
         if incident is None:
             if told:  # more of what was told and not answered is bundled into one silent, visible entry
                 traffic.hold(device.name, flow, reading.seen)
@@ -81,7 +109,7 @@ class NetworkWatch:
             refused = device.name in self._arrivals.refused
             evidence = Evidence(above=above, rule=refused, guarded=guards(device))
             called = words_of(device) | ({"rule:refused device"} if refused else set())
-            effects += self._telling.interrupt(incident, device.name, evidence, called, now)
+            effects += self._telling.interrupt(incident, Deed(device.name, FLOW), evidence, called, now)
 
     def _describe(self, incident: Incident, device: Device, flow: Flow, reading: Reading) -> None:
         """The strangest flow is what the incident is about."""
@@ -136,7 +164,8 @@ class NetworkWatch:
             incident.reason = f"{self._who(incident.device)}; and {incident.events} more since"
         if incidents.join(incident, now) and self._arrivals.may_interrupt(day):
             evidence = Evidence(above=1, rule=False, guarded=False)
-            effects += self._telling.interrupt(incident, name, evidence, {"rule:new here"}, now)
+            deed = Deed(name, event.action)
+            effects += self._telling.interrupt(incident, deed, evidence, {"rule:new here"}, now)
         return True
 
     def _who(self, name: str) -> str:

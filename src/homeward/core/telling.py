@@ -14,8 +14,8 @@ from homeward.core.circumstances import Circumstances
 from homeward.core.decision.credit import Credit
 from homeward.core.decision.ladder import HEIGHT, STEPS
 from homeward.core.decision.policy import Evidence
-from homeward.core.decision.proportion import Proportion
-from homeward.core.effects import Effect, IncidentKind, Record
+from homeward.core.decision.proportion import Decision, Deed, Proportion
+from homeward.core.effects import Effect, IncidentKind, Notify, Record
 from homeward.core.incident import Incident, IncidentBook
 from homeward.core.lease import LeaseBook
 from homeward.core.local_time import milliseconds
@@ -56,7 +56,7 @@ class Telling:
         return incident
 
     def interrupt(
-        self, incident: Incident, device: str, evidence: Evidence, called: Collection[str], now: datetime
+        self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
     ) -> list[Effect]:
         """Decide in proportion: alarm the owner, or spare them, and open the leases that the evidence earns.
 
@@ -64,29 +64,47 @@ class Telling:
         """
         away, night = self._circumstances(now)
         evidence = replace(evidence, kind=incident.kind, away=away, night=night)
-        if incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(device)):
+        if incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(deed.device)):
             incident.spared = True
             return [Record(at=now, kind="muted", subject=incident.id, detail="maintenance: nobody is told")]
-        decision = self._proportion.decide(incident, evidence, called, now)
+        decision = self._proportion.decide(incident, deed, evidence, called, now)
         self._credit.chosen(incident.id, evidence, decision.choice, now)
         if decision.choice.rung == "record":
             incident.spared = True
             return self._proportion.carry_out(incident, decision, now)
-        alarm = self.incidents.alarm(incident, device, now)
-        if "step_up" in decision.choice.options and HEIGHT[decision.choice.rung] >= HEIGHT["step_up"]:
-            self._step_up.demand(incident.person, milliseconds(now), STEP_UP_MINUTES)
+        alarm = self.incidents.alarm(incident, deed.device, now)
+        self._ask_for_a_code(decision, now)
         done = self._proportion.carry_out(incident, decision, now)
-        return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now)]
+        return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now, deed.person)]
 
     def confirmed(self, incident: Incident, device: Device, now: datetime) -> list[Effect]:
         """The owner said "not me" while it goes on: that is evidence, and earns what a broken rule earns."""
         evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
         called = {*words_of(device), *([f"rule:{incident.habit}"] if incident.kind in {"rule", "new"} else [])}
-        decision = self._proportion.decide(incident, evidence, called, now)
+        deed = Deed(incident.device, incident.action, incident.person)
+        decision = self._proportion.decide(incident, deed, evidence, called, now)
+        self._ask_for_a_code(decision, now)
         kept = (self._leases.state.leases.get(name) for name in incident.leases)
         done = {(lease.action.device, lease.action.command) for lease in kept if lease is not None}
         more = tuple(one for one in decision.responses if (one.device, one.command) not in done)
         return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
+
+    def _ask_for_a_code(self, decision: Decision, now: datetime) -> None:
+        """Where that was chosen, or more: who did it counts as themselves only after they have given their code."""
+        if "step_up" in decision.choice.options and HEIGHT[decision.choice.rung] >= HEIGHT["step_up"]:
+            self._step_up.demand(decision.deed.person, milliseconds(now), STEP_UP_MINUTES)
+
+    def withdraw(self, now: datetime) -> list[Effect]:
+        """Take back what is being done to devices that the owner now says are none to be acted upon."""
+        return self._proportion.withdraw(now)
+
+    def blind(self, effects: list[Effect], now: datetime) -> list[Effect]:
+        """What failed, where that interrupts, is told by messages as well."""
+        evidence = Evidence(above=1, rule=False, guarded=False, kind="blind")
+        for told in [effect for effect in effects if isinstance(effect, Notify)]:
+            incident = self.incidents.state.incidents[told.incident]
+            effects += self.messages.tell(incident, "notify", evidence, now)
+        return effects
 
     def escalate_due(self, at: datetime) -> list[Effect]:
         """Tell somebody else of what nobody answered."""
@@ -117,7 +135,8 @@ class Telling:
             incident.person, incident.concerned = person, concerned
         if self.incidents.join(incident, now):
             evidence = Evidence(above=0, rule=True, guarded=guards(device))
-            effects += self.interrupt(incident, device.name, evidence, {*words_of(device), f"rule:{name}"}, now)
+            called = {*words_of(device), f"rule:{name}"}
+            effects += self.interrupt(incident, Deed(device.name, action, person), evidence, called, now)
         return incident
 
     def silence(self, quiet: Quiet, now: datetime) -> list[Effect]:
@@ -130,7 +149,7 @@ class Telling:
         if not self.incidents.join(incident, now):
             return []
         evidence = Evidence(above=0, rule=True, guarded=False)
-        return self.interrupt(incident, quiet.device, evidence, {"rule:silent"}, now)
+        return self.interrupt(incident, Deed(quiet.device), evidence, {"rule:silent"}, now)
 
 
 def words_of(device: Device) -> set[str]:

@@ -13,6 +13,7 @@ from homeward.core.settings import Device, Response
 from homeward.core.vocabulary import (
     CLAIMS,
     LIFE_SAFETY_TYPES,
+    MESSAGES,
     ONE_SHOT,
     REFUSED,
     RELEASE,
@@ -90,7 +91,8 @@ def _has_a_way_back(s: Situation, response: Response) -> bool:
 
 def _switches_back(s: Situation, response: Response) -> bool:
     """Off, as an answer to the same device's odd *on*: it was off before."""
-    return response.command == "off" and response.when == (response.device,) and s.after in {"", "on"}
+    odd = s.evidence is None or s.after == "on"
+    return response.command == "off" and response.when == (response.device,) and odd
 
 
 GUARDRAILS: Final = (
@@ -103,6 +105,11 @@ GUARDRAILS: Final = (
         "never a way in",
         "the guard never unlocks, opens or disarms, and never toggles",
         _act(lambda _, r: not any(_plain(word) in REFUSED for word in (r.command, r.restore or ""))),
+    ),
+    Guardrail(
+        "no message",
+        "a message to a person is no command to a device",
+        _act(lambda _, r: _plain(r.command) not in MESSAGES),
     ),
     Guardrail(
         "the owner's way in",
@@ -151,6 +158,10 @@ GUARDRAILS: Final = (
         _act(lambda s, _: s.opened_last_hour < HOURLY_LIMIT),
     ),
 )  # fmt: skip
+
+
+OF_THE_TARGET: Final = tuple(rail for rail in GUARDRAILS if rail.name in {"life safety", "the owner's way in"})
+"""Those that look at what the target is: they hold for acts that are under way, too."""
 
 
 def _must_be_told(evidence: Evidence) -> bool:

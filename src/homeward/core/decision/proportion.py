@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from homeward.core.decision.guardrails import Guardrail, Situation, refusal
+from homeward.core.decision.guardrails import OF_THE_TARGET, Guardrail, Situation, refusal
 from homeward.core.decision.ladder import ACTS, HEIGHT, LADDER, Rung
 from homeward.core.decision.off_policy import written
 from homeward.core.decision.policy import Choice, Evidence, Policy
@@ -16,13 +16,25 @@ from homeward.core.effects import Effect, Record
 from homeward.core.incident import Incident
 from homeward.core.lease import LeaseBook
 from homeward.core.settings import CONCERNED, Device, Response, Settings
-from homeward.core.vocabulary import ONE_SHOT
+from homeward.core.vocabulary import CLAIMS, ONE_SHOT
+
+
+class Deed(NamedTuple):
+    """What interrupts: a device, what it did, and the person who did it (nothing where unknown).
+
+    An incident tells of its strangest event, which may be another one.
+    """
+
+    device: str
+    action: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What was chosen for an incident, and the responses that come with it."""
 
+    deed: Deed
     evidence: Evidence
     choice: Choice
     responses: tuple[Response, ...]
@@ -59,30 +71,32 @@ class Proportion:
         self._policy = policy
         self._allowed = allowed
 
-    def decide(self, incident: Incident, evidence: Evidence, called: Collection[str], now: datetime) -> Decision:
+    def decide(
+        self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
+    ) -> Decision:
         """Choose a rung; ``called`` are the words (device, type, role, rule) that responses listen to."""
         refused: list[Record] = []
         responses: list[Response] = []
-        for response in self._called(incident, called):
-            rail = self._refusal(response, evidence, incident, now)
+        for response in self._called(incident.concerned or deed.device, called):
+            rail = self._refusal(response, evidence, deed, now)
             if rail is None:
                 responses.append(response)
             elif rail.name != "earned":
                 refused.append(_refused(incident, response, rail, now))
         left = {rung_of(response) for response in responses}
-        options = tuple(step.rung for step in LADDER if self._is_left(step.rung, left, incident, evidence))
+        options = tuple(step.rung for step in LADDER if self._is_left(step.rung, left, deed.person, evidence))
         choice = self._policy.choose(evidence, options, self._draw(incident))
         taken = [one for one in responses if HEIGHT[rung_of(one)] <= HEIGHT[choice.rung]]
         cut_off = {one.device for one in taken if one.command == "quarantine"}
         taken = [one for one in taken if not (one.command == "restrict" and one.device in cut_off)]
-        return Decision(evidence=evidence, choice=choice, responses=tuple(taken), refused=tuple(refused))
+        return Decision(deed=deed, evidence=evidence, choice=choice, responses=tuple(taken), refused=tuple(refused))
 
     def carry_out(self, incident: Incident, decision: Decision, now: datetime, kind: str = "choice") -> list[Effect]:
         """Put the choice on record, as a record of this kind, and open its leases."""
         detail = written(decision.evidence, decision.choice)
         effects: list[Effect] = [*decision.refused, Record(at=now, kind=kind, subject=incident.id, detail=detail)]
         for response in decision.responses:
-            rail = self._refusal(response, decision.evidence, incident, now)  # again: the last place may be taken
+            rail = self._refusal(response, decision.evidence, decision.deed, now)  # again: places are few
             if rail is not None:
                 effects.append(_refused(incident, response, rail, now))
                 continue
@@ -95,6 +109,19 @@ class Proportion:
             incident.climb(decision.choice.rung)
         return effects
 
+    def withdraw(self, now: datetime) -> list[Effect]:
+        """Take back what is being done to devices that the owner now says are none to be acted upon."""
+        effects: list[Effect] = []
+        for lease in self._leases.acting():
+            act = lease.action
+            response = Response(name="", device=act.device, command=act.command, when=(), restore=act.restore)
+            target = self.device(act.device)
+            situation = Situation(rung=rung_of(response), evidence=None, response=response, target=target)
+            rail = refusal(situation, OF_THE_TARGET)
+            if rail is not None:
+                effects += self._leases.take_back(lease, now, rail.why)
+        return effects
+
     def device(self, name: str) -> Device:
         """The device of this name, as far as it is known."""
         return self._devices.get(name) or Device(name=name)
@@ -103,32 +130,35 @@ class Proportion:
         """Whether a person has a one-time password."""
         return person in self._settings.verifiers
 
-    def _called(self, incident: Incident, called: Collection[str]) -> list[Response]:
-        """The responses that listen to these words, each with the device that it is about."""
-        concerned = incident.concerned or incident.device
+    def _called(self, concerned: str, called: Collection[str]) -> list[Response]:
+        """The responses that listen to these words, each with the device that it is about.
+
+        Only a claim can be about whom it concerns: another command is one of a certain device.
+        """
         return [
             replace(response, device=concerned) if response.device == CONCERNED else response
             for response in self._settings.responses
             if not set(response.when).isdisjoint(called)
+            and (response.device != CONCERNED or response.command in CLAIMS)
         ]
 
-    def _is_left(self, rung: Rung, acts: Collection[Rung], incident: Incident, evidence: Evidence) -> bool:
+    def _is_left(self, rung: Rung, acts: Collection[Rung], person: str, evidence: Evidence) -> bool:
         """Whether a rung can be chosen: there is what it needs, and no guardrail forbids it."""
         if rung in ACTS:
             return rung in acts
-        if rung == "step_up" and not self.may_step_up(incident.person):
+        if rung == "step_up" and not self.may_step_up(person):
             return False
         if rung == "escalate" and not any(one.second for one in self._settings.listeners):
             return False
         return refusal(Situation(rung=rung, evidence=evidence)) is None
 
-    def _refusal(self, response: Response, evidence: Evidence, incident: Incident, now: datetime) -> Guardrail | None:
+    def _refusal(self, response: Response, evidence: Evidence, deed: Deed, now: datetime) -> Guardrail | None:
         situation = Situation(
             rung=rung_of(response),
             evidence=evidence,
             response=response,
             target=self.device(response.device),
-            after=incident.action if response.device == incident.device else "",
+            after=deed.action if response.device == deed.device else "",
             acting=self._leases.acting(),
             opened_last_hour=self._leases.opened_last_hour(now),
         )

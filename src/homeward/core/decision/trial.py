@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from homeward.core.decision.bandit import Bandit, BanditState, _may_replace
+from homeward.core.decision.bandit import Bandit, BanditState, may_replace
 from homeward.core.decision.ladder import Rung
 from homeward.core.decision.policy import Choice, Evidence, Ladder, Policy
 from homeward.core.decision.reward import Verdict
@@ -39,7 +39,7 @@ class Trial:
     def chances(self, evidence: Evidence, options: Sequence[Rung]) -> dict[Rung, float]:
         """With which probability each rung is taken."""
         base = self._ladder.choose(evidence, options, 0.0).rung
-        others = [rung for rung in options if rung != base and _may_replace(rung, base, evidence)]
+        others = [rung for rung in options if rung != base and may_replace(rung, base, evidence)]
         if not others:
             return {base: 1.0}
         return {base: 1.0 - TRIED} | {rung: TRIED / len(others) for rung in others}
