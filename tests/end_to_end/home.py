@@ -22,10 +22,11 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.mosquitto import PASSWORDS, Mosquitto, Peer
+from tests.network_logs import OUTSIDE, eve, header, tsv
 
-from homeward.core.effects import Action, Apply, Effect
+from homeward.core.effects import Action, Apply, Effect, Notify
 from homeward.core.event import Event
-from homeward.core.inputs import Input
+from homeward.core.inputs import Health, Input, Outcome
 from homeward.dashboard import security
 from homeward.journal import Journal
 
@@ -282,6 +283,38 @@ class Home(Installation):
         self.file.write_text(text + "".join(lights), "utf-8")
 
 
+class NetworkHome(Installation):
+    """A home whose guard follows what Zeek and Suricata write down. The test writes it in their place."""
+
+    def __init__(self, folder: Path, *, within: Sequence[str] = ()) -> None:
+        super().__init__(folder, within=within)
+        (folder / "zeek").mkdir()
+        self.log, self.eve = folder / "zeek" / "conn.log", folder / "eve.json"
+        self.log.write_text(header())
+        self.eve.write_text("")
+
+    def hear(self, *records: dict[str, Any]) -> None:
+        """Zeek heard flows (`tests.network_logs.conn`)."""
+        with self.log.open("a") as log:
+            log.write("".join(map(tsv, records)))
+
+    def warn(self, device: str, peer: str = OUTSIDE) -> None:
+        """Suricata warns of the device at an address, as urgently as it can."""
+        alert = {"signature": "Beacon of a botnet", "category": "Trojan", "severity": 1}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+0000")
+        with self.eve.open("a") as log:
+            log.write(eve("alert", alert, timestamp=now, src_ip=device, dest_ip=peer))
+
+    def listens(self) -> bool:
+        """Whether the guard follows both logs."""
+        up = {entry.subject for entry in journaled(self.state) if isinstance(entry, Health) and entry.up}
+        return {"source:zeek", "source:suricata"} <= up
+
+    def told(self) -> list[Notify]:
+        """What interrupted somebody."""
+        return [entry for entry in journaled(self.state) if isinstance(entry, Notify) and entry.interrupts]
+
+
 def homeward(*arguments: str, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """The command line, as the owner would use it."""
     command = [*within, sys.executable, "-m", "homeward", *arguments]
@@ -301,6 +334,11 @@ def events(folder: Path, after: int = 0) -> list[Event]:
 def acts(folder: Path) -> dict[str, Action]:
     """The acts that the journal says were begun, by device."""
     return {entry.action.device: entry.action for entry in journaled(folder) if isinstance(entry, Apply)}
+
+
+def done(folder: Path) -> list[str]:
+    """The steps that succeeded, in order: each is ``apply`` or ``revert``."""
+    return [entry.step for entry in journaled(folder) if isinstance(entry, Outcome) and entry.ok]
 
 
 def copied(folder: Path, to: Path) -> Path:

@@ -14,12 +14,12 @@ from tests.dynamic_security import (
     dynamic_security_fixture,  # noqa: F401 - a fixture
     rules,
 )
-from tests.end_to_end.home import Installation, acts, events, eventually, journaled
+from tests.end_to_end.home import Installation, acts, done, events, eventually, journaled
 from tests.mosquitto import (
     certificates_fixture,  # noqa: F401 - a fixture
 )
 
-from homeward.core.inputs import Health, Outcome
+from homeward.core.inputs import Health
 from homeward.dashboard import security
 
 CONFIGURATION = """\
@@ -89,10 +89,6 @@ class Brokered(Installation):
     def listens(self) -> bool:
         return any(isinstance(entry, Health) and entry.up for entry in journaled(self.state))
 
-    def done(self) -> list[str]:
-        """What was done to the broker, as far as it succeeded."""
-        return [entry.step for entry in journaled(self.state) if isinstance(entry, Outcome) and entry.ok]
-
     def heard(self, device: str, action: str) -> bool:
         return any((event.device, event.action) == (device, action) for event in events(self.state))
 
@@ -137,7 +133,7 @@ def test_a_rogue_is_cut_off_and_nobody_else_is_until_the_owner_takes_it_back(
     eventually(lambda: brokered.heard("lamp", "on"), "the guard hears the lamp")
 
     rogue = dynamic_security.device("plug", "never-seen-before")
-    eventually(lambda: brokered.done() == ["apply"], "the rogue's user is cut off")
+    eventually(lambda: done(brokered.state) == ["apply"], "the rogue's user is cut off")
     assert dynamic_security.log_in("plug") == "Not authorized"
     assert not hears(hub, rogue)
     claims = acts(brokered.state)
@@ -149,7 +145,7 @@ def test_a_rogue_is_cut_off_and_nobody_else_is_until_the_owner_takes_it_back(
 
     (lease,) = brokered.api_state()["leases"]
     take_back(brokered, lease["id"])
-    eventually(lambda: brokered.done() == ["apply", "revert"], "it is let in again")
+    eventually(lambda: done(brokered.state) == ["apply", "revert"], "it is let in again")
     rogue.come_back()
     assert hears(hub, rogue)
     assert brokered.api_state()["leases"] == []

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.end_to_end.home import Installation, events, eventually, journaled
-from tests.network_logs import CAMERA, OUTSIDE, conn, header, tsv
-
-from homeward.core.effects import Notify
+from tests.end_to_end.home import NetworkHome, events, eventually
+from tests.network_logs import CAMERA, OUTSIDE, conn, header
 
 CONFIGURATION = """\
 [home]
@@ -31,27 +28,18 @@ file = "eve.json"
 """
 
 
-class Watched(Installation):
+class Watched(NetworkHome):
     """A home that is heard by its network alone."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        (folder / "zeek").mkdir()
-        self.log, self.eve = folder / "zeek" / "conn.log", folder / "eve.json"
-        self.log.write_text(header())
-        self.eve.write_text("")
         self.file.write_text(CONFIGURATION.format(page=self.page_port, camera=CAMERA))
         self.minute = 0
 
     def write(self, number: int, **record: object) -> None:
         """So many flows, one a minute by Zeek's clock, so that none are merged."""
-        with self.log.open("a") as log:
-            for _ in range(number):
-                self.minute += 1
-                log.write(tsv(conn(60.0 * self.minute, uid=f"C{self.minute}", **record)))
-
-    def told(self) -> list[Notify]:
-        return [entry for entry in journaled(self.state) if isinstance(entry, Notify) and entry.interrupts]
+        first, self.minute = self.minute + 1, self.minute + number
+        self.hear(*(conn(60.0 * n, uid=f"C{n}", **record) for n in range(first, self.minute + 1)))
 
 
 @pytest.fixture(name="watched")
@@ -90,13 +78,8 @@ def test_a_camera_that_turns_is_told_by_its_name_and_nothing_is_counted_twice_ov
 def test_what_another_guard_sees_is_told_once(watched: Watched) -> None:
     watched.start()
     eventually(lambda: watched.count("commits") > 0, "it reads")
-    alert = {
-        "timestamp": "2026-05-28T20:26:40.000000+0000", "event_type": "alert", "src_ip": CAMERA, "src_port": 40_000,
-        "dest_ip": OUTSIDE, "dest_port": 80, "proto": "TCP",
-        "alert": {"signature": "Beacon of a botnet", "category": "Trojan", "severity": 1},
-    }  # fmt: skip
-    with watched.eve.open("a") as eve:
-        eve.write((json.dumps(alert) + "\n") * 3)
+    for _ in range(3):
+        watched.warn(CAMERA)
     eventually(lambda: bool(watched.told()), "the alert is told")
     told = watched.told()
     assert [one.habit for one in told] == ["intrusion alert"]
