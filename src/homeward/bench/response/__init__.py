@@ -15,17 +15,18 @@ from typing import Any, Final
 
 from homeward.bench.catalogue import SEED
 from homeward.bench.response.goals import targets
-from homeward.bench.response.incidents import Incident, incidents
+from homeward.bench.response.incidents import REAL, Incident, incidents
 from homeward.bench.response.others import PEERS, Oracle, WithinReach, missing
 from homeward.bench.response.owners import OWNERS, Owner
 from homeward.bench.response.shown import markdown, table
 from homeward.bench.response.trial import Trial
 from homeward.bench.response.trial import run as live
-from homeward.core.decision.bandit import Bandit
+from homeward.core.decision.bandit import Bandit, BanditState
 from homeward.core.decision.ladder import Rung
-from homeward.core.decision.off_policy import estimate
+from homeward.core.decision.off_policy import Chances, estimate
 from homeward.core.decision.policy import Ladder
 from homeward.core.decision.reward import cost
+from homeward.core.decision.trial import Learning
 
 __all__ = ["Sizes", "markdown", "run", "table"]
 
@@ -80,7 +81,7 @@ def run(
         found["owners"][owner.name] = _figures(owner, lives, random)
         for peer, by_owner in found["peers"].items():
             by_owner[owner.name] = _beside(peer, lives[: sizes.peers])
-        estimates[owner.name] = _off_policy(owner, lives[: sizes.estimates], seed, sizes.fresh)
+        estimates[owner.name] = _off_policy(owner, seed, sizes)
         if progress is not None:
             progress((number + 1) * (sizes.seeds + 1), steps, f"{owner.name}: off-policy")
     errors = [one["error"] for one in estimates.values() if one["error"] is not None]
@@ -99,9 +100,8 @@ class _Lives:
 
     def __init__(self, owner: Owner, seed: int, sizes: Sizes, peers: Sequence[str] | Mapping[str, Any]) -> None:
         self.course = course(owner, f"{seed}", sizes.incidents)
-        self.bandit = Bandit()
         self.trials: dict[str, Trial] = {
-            "learned": live(owner, self.course, self.bandit, logs=True),
+            "learned": live(owner, self.course, Bandit()),
             "fixed": live(owner, self.course, Ladder()),
             "oracle": live(owner, self.course, Oracle(owner, self.course)),
             "within_reach": live(owner, self.course, WithinReach(owner)),
@@ -184,22 +184,24 @@ def _beside(peer: str, lives: Sequence[_Lives]) -> dict[str, Any]:
     }
 
 
-def _off_policy(owner: Owner, lives: Sequence[_Lives], seed: int, fresh: int) -> dict[str, Any]:
-    """How far what is estimated from the log of each life, of the policy that was learned in it, lies from what that
+def _off_policy(owner: Owner, seed: int, sizes: Sizes) -> dict[str, Any]:
+    """How far what is estimated from the log of a trial, of the policy that was learned in it, lies from what that
     policy really costs: in the guard's own terms, on incidents that it never met."""
-    told = [(incident, _seen(owner, incident)) for incident in course(owner, f"{seed} fresh", fresh)]
+    fresh = [(incident, _seen(owner, incident)) for incident in course(owner, f"{seed} fresh", sizes.fresh)]
+    told = [  # each kind with its true share, so that chance does not move it
+        (REAL, [one for one in fresh if one[0].real]),
+        (1 - REAL, [one for one in fresh if not one[0].real]),
+    ]
     errors, biases, within, refused = [], [], 0, 0
-    for life in lives:
-        policy = Bandit(life.bandit.state.fork(), frozen=True).chances
-        found = estimate(life.trials["learned"].log, policy)
+    for step in range(sizes.estimates):
+        state = BanditState()
+        trial = live(owner, course(owner, f"{seed + step}", sizes.incidents), Learning("trial", state))
+        policy = Bandit(state, frozen=True).chances
+        found = estimate(trial.log, policy)
         if found.dr is None or found.low is None or found.high is None:
             refused += 1
             continue
-        truth = sum(
-            chance * seen[rung]
-            for incident, seen in told
-            for rung, chance in policy(incident.evidence, incident.options).items()
-        ) / len(told)
+        truth = sum(share * _mean_cost(policy, kind) for share, kind in told)
         errors.append(abs(found.dr - truth) / truth)
         biases.append((found.dr - truth) / truth)
         within += found.low <= truth <= found.high
@@ -211,6 +213,15 @@ def _off_policy(owner: Owner, lives: Sequence[_Lives], seed: int, fresh: int) ->
         "estimates": count,
         "refused": refused,
     }
+
+
+def _mean_cost(policy: Chances, met: Sequence[tuple[Incident, Mapping[Rung, float]]]) -> float:
+    chosen = (
+        chance * seen[rung]
+        for incident, seen in met
+        for rung, chance in policy(incident.evidence, incident.options).items()
+    )
+    return sum(chosen) / len(met) if met else 0.0
 
 
 def _seen(owner: Owner, incident: Incident) -> dict[Rung, float]:

@@ -35,7 +35,7 @@ class Trial:
         return next((number for number, count in enumerate(self.answers) if count >= times), len(self.answers))
 
 
-def run(owner: Owner, course: Sequence[Incident], policy: Policy, *, logs: bool = False) -> Trial:
+def run(owner: Owner, course: Sequence[Incident], policy: Policy) -> Trial:
     """Let an owner live with a policy."""
     trial, life = Trial(), Life(owner)
     due: list[tuple[float, int, Evidence, Choice, Verdict]] = []
@@ -54,7 +54,7 @@ def run(owner: Owner, course: Sequence[Incident], policy: Policy, *, logs: bool 
         trial.breaches += breaks(incident, choice.rung)
         hours, verdict = owner.answer(incident, choice.rung, minded=outcome.minded)
         heapq.heappush(due, (incident.hours + hours, number, incident.evidence, choice, verdict))
-        seen = cost(choice.rung, verdict) if logs else None
+        seen = cost(choice.rung, verdict)
         if seen is not None:
             trial.log.append(Logged(incident.evidence, choice, seen))
     return trial

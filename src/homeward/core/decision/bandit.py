@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from homeward.core.decision.ladder import ACTS, STEPS, Rung
 from homeward.core.decision.policy import Choice, Evidence, Ladder
-from homeward.core.decision.reward import DAMAGE, SILENCE, Verdict, minded
+from homeward.core.decision.reward import SILENCE, Verdict, minded, passes
 
 MARGIN: Final = 0.05
 """The bandit may be expected to cost at most so much more than the ladder, over all that was decided so far; and it
@@ -100,7 +100,11 @@ class BanditState:
 
 
 class Bandit:
-    """A `homeward.core.decision.policy.Policy` that learns. Deterministic: chance comes in as ``draw``."""
+    """A `homeward.core.decision.policy.Policy` that learns. Deterministic: chance comes in as ``draw``.
+
+    ``frozen``: it learns nothing more and keeps no accounts; it does what it would come to do in the long run, once
+    both accounts pay for it.
+    """
 
     def __init__(self, state: BanditState | None = None, *, frozen: bool = False) -> None:
         self.state = BanditState() if state is None else state
@@ -162,9 +166,8 @@ class Bandit:
         base = self._ladder.choose(evidence, options, 0.0).rung
         real = self.believed_real(evidence)
         mean, spread = self.minds(base, evidence)
-        passed = real * (1 - STEPS[base].stops)
-        allowed = state.allowed + MARGIN * ((1 - real) * max(0.0, mean - SURE * spread) + passed * DAMAGE)
-        let_allowed = state.let_allowed + MARGIN * passed
+        allowed = state.allowed + MARGIN * ((1 - real) * max(0.0, mean - SURE * spread) + real * passes(base))
+        let_allowed = state.let_allowed + MARGIN * real * (1 - STEPS[base].stops)
         differs = mean - SURE * spread > DIFFERS * STEPS[base].intrusiveness
         extra: dict[Rung, float] = {}
         weaker: dict[Rung, float] = {}
@@ -179,6 +182,7 @@ class Bandit:
         costs_more = sum(chance * extra[rung] for rung, chance in wanted.items())
         lets_more = sum(chance * weaker[rung] for rung, chance in wanted.items())
         share = min(_affords(costs_more, allowed - state.spent), _affords(lets_more, let_allowed - state.let))
+        share = 1.0 if self._frozen else share
         chances = {rung: share * chance for rung, chance in wanted.items() if share > 0 or rung == base}
         chances[base] += 1.0 - share
         return _Plan(chances, allowed, share * costs_more, let_allowed, share * lets_more)
@@ -187,11 +191,11 @@ class Bandit:
         """How much more than the ladder's a rung costs at most."""
         (mean, spread), (mean_base, spread_base) = self.minds(rung, evidence), self.minds(base, evidence)
         minds = min(1.0, mean - mean_base + SURE * math.hypot(spread, spread_base))
-        return (1 - real) * minds + real * (STEPS[base].stops - STEPS[rung].stops) * DAMAGE
+        return (1 - real) * minds + real * (passes(rung) - passes(base))
 
     def _cost(self, rung: Rung, evidence: Evidence, real: float) -> float:
         """What the rung is expected to cost."""
-        return (1 - real) * self.minds(rung, evidence)[0] + real * (1 - STEPS[rung].stops) * DAMAGE
+        return (1 - real) * self.minds(rung, evidence)[0] + real * passes(rung)
 
 
 class _Plan(NamedTuple):

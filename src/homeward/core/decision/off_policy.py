@@ -4,8 +4,9 @@ A log holds for each decision what it was about, what was chosen, with which pro
 what it cost. From these the cost of any policy can be estimated that chooses nothing which the first never chose: by
 importance weights (IPS: Horvitz and Thompson 1952), by weights that are made to add up (SNIPS: Swaminathan and
 Joachims 2015), and doubly robust (DR: Dudík, Langford and Li 2011), where a simple model of costs stands in and the
-weights only correct it; the model of one half of the log serves the other. Where there is no overlap nothing is
-estimated, and why is said.
+weights only correct it; the model of one half of the log serves the other. Where somebody answered "not me", what
+another rung would have cost is known without any: what it is believed to let through. Where there is no overlap
+nothing is estimated, and why is said.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final, NamedTuple, get_args
 
 from homeward.core.decision.ladder import STEPS, Rung
 from homeward.core.decision.policy import Choice, Evidence
+from homeward.core.decision.reward import passes
 from homeward.core.effects import IncidentKind, Record
 
 LEAST_EFFECTIVE: Final = 30.0
@@ -178,18 +180,28 @@ def _doubly_robust(
     models = [_Model(log[1::2]), _Model(log[0::2])]  # neither has seen what it is used on
     scores = []
     for number, (one, would, weight) in enumerate(zip(log, chances, weights, strict=True)):
+        if _was_real(one):  # whoever says "not me" would say so whatever had been done
+            scores.append(math.fsum(chance * passes(rung) for rung, chance in would.items()))
+            continue
         model = models[number % 2]
         direct = math.fsum(chance * model.cost(rung, one.evidence) for rung, chance in would.items())
         scores.append(direct + weight * (one.cost - model.cost(one.choice.rung, one.evidence)))
     return scores
 
 
+def _was_real(one: Logged) -> bool:
+    return one.cost == passes(one.choice.rung)  # no other verdict costs just that
+
+
 class _Model:
-    """The mean cost of a rung, and of a rung where it is alike (guarded, night, away); each shrunk to the coarser."""
+    """What a rung costs where nothing is wrong, in the mean: anywhere, and where it is alike (guarded, rule, night,
+    away); each shrunk to the coarser."""
 
     def __init__(self, log: Sequence[Logged]) -> None:
         self._sums: dict[str, tuple[float, float]] = {}
         for one in log:
+            if _was_real(one):
+                continue
             for key in _keys(one.choice.rung, one.evidence):
                 count, total = self._sums.get(key, (0.0, 0.0))
                 self._sums[key] = (count + 1, total + one.cost)

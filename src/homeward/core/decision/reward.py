@@ -42,15 +42,20 @@ def minded(verdict: Verdict) -> bool | None:
     return None if verdict.answer is None else False
 
 
+def passes(rung: Rung) -> float:
+    """What a rung costs where something is wrong: what it is believed to let through, times `DAMAGE`."""
+    return (1.0 - STEPS[rung].stops) * DAMAGE
+
+
 def cost(rung: Rung, verdict: Verdict) -> float | None:
     """What the choice cost, as far as the guard can see; ``None`` where the verdict teaches nothing.
 
-    Something was wrong: what the rung is believed to let through, times `DAMAGE`. Nothing was wrong: 1 if the owner
-    minded, else 0. Silence: `SILENCE` of what the rung is believed to cost; of what was only put on record, nobody
-    could say anything, and silence teaches nothing.
+    Something was wrong: what the rung `passes`. Nothing was wrong: 1 if the owner minded, else 0. Silence: `SILENCE`
+    of what the rung is believed to cost; of what was only put on record nobody could say anything, and silence
+    teaches nothing.
     """
     if verdict.answer == "no":
-        return (1.0 - STEPS[rung].stops) * DAMAGE
+        return passes(rung)
     known = minded(verdict)
     if known is not None:
         return float(known)
