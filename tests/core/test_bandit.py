@@ -101,7 +101,7 @@ def test_it_is_never_expected_to_cost_or_let_through_more_than_the_margin(
         live(bandit, life[step : step + 1])
         state = bandit.state
         assert state.allowed - CREDIT - 1e-9 <= state.spent <= state.allowed + 1e-9
-        assert 0 <= state.let <= state.let_allowed + 1e-9
+        assert state.let_allowed - CREDIT / DAMAGE - 1e-9 <= state.let <= state.let_allowed + 1e-9
         assert state.allowed <= MARGIN * (step + 1) * (1 + DAMAGE)
 
 

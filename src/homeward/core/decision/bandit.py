@@ -17,15 +17,15 @@ from typing import Final, NamedTuple
 
 from homeward.core.decision.ladder import ACTS, STEPS, Rung
 from homeward.core.decision.policy import Choice, Evidence, Ladder
-from homeward.core.decision.reward import SILENCE, Verdict, minded, passes
+from homeward.core.decision.reward import DAMAGE, SILENCE, Verdict, minded, passes
 
 MARGIN: Final = 0.05
 """The bandit may be expected to cost at most so much more than the ladder, over all that was decided so far; and it
 may be believed to let through at most so much more."""
 
 CREDIT: Final = 2.0
-"""What was saved or not used so far pays for trying something out up to this cost, and no further: years of savings
-buy no bad week."""
+"""What was saved or not used so far pays for trying something out up to this cost, or up to an attack of this damage,
+and no further: years of savings buy no bad week, and no flood of answers buys much."""
 
 SURE: Final = 1.0
 """The bounds of a belief lie so many standard deviations away (five in six on one side)."""
@@ -81,7 +81,7 @@ class BanditState:
     ``minds`` has for each rung, and for each rung at night or away, the weight of what was heard and how much of it
     said that the owner minds; ``real`` the same for each kind of incident, of those that were real. ``spent`` is how
     much more than the ladder all choices so far were at most expected to cost, ``allowed`` how much more they may;
-    ``let`` and ``let_allowed`` are the same for attacks let through. ``answers`` counts answers.
+    ``let`` and ``let_allowed`` are the same for attacks believed to be let through. ``answers`` counts answers.
     """
 
     minds: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class Bandit:
         if not self._frozen:
             self.state.allowed, self.state.let_allowed = plan.allowed, plan.let_allowed
             self.state.spent = max(self.state.spent + plan.extra, plan.allowed - CREDIT)
-            self.state.let += plan.weaker
+            self.state.let = max(self.state.let + plan.weaker, plan.let_allowed - CREDIT / DAMAGE)
         reached = accumulate(plan.chances.values())
         drawn = (rung for rung, until in zip(plan.chances, reached, strict=True) if draw < until)
         rung = next(drawn, max(plan.chances, key=plan.chances.__getitem__))  # they may add up to a little below 1
@@ -151,7 +151,8 @@ class Bandit:
         anywhere = (WORTH * STEPS[rung].intrusiveness + said) / (WORTH + weight)
         here, said_here = self.state.minds.get(_here(rung, evidence), (0.0, 0.0))
         mean = (WORTH_HERE * anywhere + said_here) / (WORTH_HERE + here)
-        return mean, math.sqrt(mean * (1 - mean) / (1 + min(WORTH + weight, 2 * WORTH_HERE + here)))
+        heard = min(WORTH + weight, 2 * WORTH_HERE + here)  # of what is known elsewhere so much counts here at most
+        return mean, math.sqrt(mean * (1 - mean) / (1 + heard))
 
     def believed_real(self, evidence: Evidence) -> float:
         """How likely something is wrong: what the score says, corrected by answers as far as `DOUBT` lets them."""
