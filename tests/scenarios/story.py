@@ -14,10 +14,13 @@ import msgspec
 from homeward.core.effects import Apply, Effect, Notify, Record, Revert
 from homeward.core.engine import Engine, EngineState
 from homeward.core.event import Event
+from homeward.core.flow import FLOW, Flow, flow_attributes
 from homeward.core.incident import Incident
 from homeward.core.inputs import Answer, Change, Command, Feedback, Health, Input, Outcome, Tick
 from homeward.core.lease import Lease
 from homeward.core.settings import Device, Response, Settings
+from homeward.core.standing import StandingRule
+from homeward.core.vocabulary import CLAIMS, MESSAGES
 
 HOME = Settings(
     place="12 Canal Street",
@@ -66,6 +69,8 @@ class Story:
         self.now = self.local(f"{begin} 00:00")
         self.said: list[Effect] = []
         self.responder: Literal["works", "fails", "mute"] = "works"
+        self.broken: frozenset[str] = frozenset()
+        """Names of responders that fail whatever the others do."""
         self.echoes = True
         self.give(Change(at=self.now, version="0.1.0", settings=self.with_responses(home, *responses)))
 
@@ -116,11 +121,11 @@ class Story:
         step: Literal["apply", "revert"] = "apply" if isinstance(effect, Apply) else "revert"
         word = effect.action.command if step == "apply" else effect.action.restore
         self.now += timedelta(seconds=1)
-        ok = self.responder == "works"
+        ok = self.responder == "works" and effect.action.responder not in self.broken
         said = self.engine.handle(
             Outcome(at=self.now, action=effect.action.id, step=step, ok=ok, detail="" if ok else "no route")
         )
-        if ok and self.echoes and word is not None:
+        if ok and self.echoes and word is not None and effect.action.command not in CLAIMS | MESSAGES:
             said += self.sees(effect.action.device, word)
         return said
 
@@ -138,11 +143,11 @@ class Story:
 
     def sees(
         self, device: str, action: str, *, actor: str | None = None, origin: str | None = None,
-        value: float | None = None, **attributes: str,
+        value: float | None = None, source: str = "mqtt", **attributes: str,
     ) -> list[Effect]:  # fmt: skip
         self.now += timedelta(seconds=2)
         event = Event(
-            id="", source="mqtt", at=self.now, device=device, action=action, actor=actor, origin=origin, value=value,
+            id="", source=source, at=self.now, device=device, action=action, actor=actor, origin=origin, value=value,
             attributes=attributes,
         )  # fmt: skip
         return self.give(event)
@@ -166,12 +171,30 @@ class Story:
         said = self.commands("backfill_begin") + self.ordinary_days(7 * weeks)
         return said + self.commands("backfill_end")
 
-    def answers(self, incident: str, answer: Answer) -> list[Effect]:
-        self.now += timedelta(seconds=1)
-        return self.give(Feedback(at=self.now, incident=incident, answer=answer, person="ada"))
+    def flows(
+        self, device: str, flow: Flow, times: int = 1, *, every: timedelta = timedelta(seconds=30)
+    ) -> list[Effect]:
+        """A device speaks with somebody on the network, so often."""
+        said: list[Effect] = []
+        for _ in range(times):
+            self.now += every
+            about = flow_attributes(flow)
+            said += self.give(Event(id="", source="zeek", at=self.now, device=device, action=FLOW, attributes=about))
+        return said
 
-    def commands(self, command: Command, target: str = "") -> list[Effect]:
-        return self.give(Change(at=self.now, version="0.1.0", command=command, target=target, person="ada"))
+    def answers(self, incident: str, answer: Answer, *, person: str = "ada", too_much: bool = False) -> list[Effect]:
+        self.now += timedelta(seconds=1)
+        return self.give(Feedback(at=self.now, incident=incident, answer=answer, person=person, too_much=too_much))
+
+    def commands(
+        self, command: Command, target: str = "", *, person: str = "ada", until: datetime | None = None,
+        rule: StandingRule | None = None,
+    ) -> list[Effect]:  # fmt: skip
+        return self.give(
+            Change(
+                at=self.now, version="0.1.0", command=command, target=target, person=person, until=until, rule=rule
+            )
+        )
 
     def settles(self, *responses: Response, home: Settings = HOME) -> list[Effect]:
         """The owner changes the settings at run time."""
@@ -216,14 +239,29 @@ def alarms(effects: list[Effect]) -> list[Notify]:
 
 
 def acts(effects: list[Effect]) -> list[tuple[str, str | None]]:
-    """What is done to which device: the command of an `Apply`, what a `Revert` restores (or ``None``)."""
+    """What is done to which device: the command of an `Apply`, what a `Revert` restores (or ``None``).
+
+    Messages to people are none of it: see `told`.
+    """
     found: list[tuple[str, str | None]] = []
     for effect in effects:
-        if isinstance(effect, Apply):
+        if isinstance(effect, Apply) and effect.action.command not in MESSAGES:
             found.append((effect.action.device, effect.action.command))
         elif isinstance(effect, Revert):
             found.append((effect.action.device, effect.action.restore))
     return found
+
+
+def told(effects: list[Effect]) -> list[tuple[str, str]]:
+    """Who is sent which kind of message, as often as it is tried."""
+    applied = [effect.action for effect in effects if isinstance(effect, Apply)]
+    return [(action.device, action.command) for action in applied if action.command in MESSAGES]
+
+
+def texts(effects: list[Effect]) -> list[str]:
+    """What the messages say."""
+    applied = [effect.action for effect in effects if isinstance(effect, Apply)]
+    return [action.text for action in applied if action.command in MESSAGES]
 
 
 def records(effects: list[Effect], kind: str) -> list[str]:

@@ -126,13 +126,13 @@ class Telling:
         person: str = "",
         concerned: str = "",
     ) -> Incident:
-        """A rule is broken (its name, and why in words). ``concerned`` is whom an act is about, if not the device."""
+        """A rule is broken (its name, and why in words). ``concerned`` is whom an act is about: the broker's user."""
         name, why = broken
         incident = self.incidents.find_open("rule", name, device.name)
         if incident is None:
             incident = self.open("rule", now, device.name, action)
             incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
-            incident.person, incident.concerned = person, concerned
+            incident.person, incident.concerned = person, concerned if device.type == "broker" else ""
         if self.incidents.join(incident, now):
             evidence = Evidence(above=0, rule=True, guarded=guards(device))
             called = {*words_of(device), f"rule:{name}"}

@@ -27,6 +27,8 @@ HOURLY_LIMIT: Final = 6
 """Leases that may be opened within an hour."""
 
 LONGEST_MINUTES: Final = 24 * 60
+SHORTEST_MINUTES: Final = 1 / 60_000
+"""The guard's clock counts milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +126,7 @@ GUARDRAILS: Final = (
     Guardrail(
         "bounded",
         "a lease lasts more than nothing and at most a day",
-        _act(lambda _, r: r.minutes is None or 0 < r.minutes <= LONGEST_MINUTES),
+        _act(lambda _, r: r.minutes is None or SHORTEST_MINUTES <= r.minutes <= LONGEST_MINUTES),
     ),
     Guardrail(
         "earned",
