@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.dashboard.browsing import Seen, opened
 from tests.dashboard.running import DEADLINE, Running
 from tests.dashboard.screenshot import CHROMIUM_ARGUMENTS
 from tests.dashboard.twin import TwinService, an_evening
@@ -78,3 +79,22 @@ def browser(need_program: Callable[[str, str], str]) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(locale="en-GB")
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def tab(page: Running, context: BrowserContext, seen: Seen) -> Page:
+    """The page of the night, opened by its link, and already listening."""
+    return opened(page, context, seen)

@@ -5,61 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from tests.dashboard.browsing import Seen, opened, tell
 from tests.dashboard.running import Running
 from tests.dashboard.twin import a_newcomer
 
 from homeward.core.inputs import Change, Feedback
 from homeward.dashboard import security
-
-
-@dataclass
-class Seen:
-    """What the browser complained of, and where it went."""
-
-    console: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def watch(self, tab: Page) -> Page:
-        tab.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
-        tab.on("pageerror", lambda error: self.console.append(f"error: {error}"))
-        tab.on("request", lambda request: self.requests.append(request.url))
-        return tab
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(locale="en-GB")
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def seen() -> Seen:
-    return Seen()
-
-
-@pytest.fixture
-def tab(page: Running, context: BrowserContext, seen: Seen) -> Page:
-    """The page of the night, opened by its link, and already listening."""
-    return opened(page, context, seen)
-
-
-def opened(page: Running, context: BrowserContext, seen: Seen) -> Page:
-    tab = seen.watch(context.new_page())
-    with tab.expect_response("**/events"):
-        tab.goto(page.link)
-    return tab
-
-
-async def tell(page: Running, change: Callable[[], None]) -> None:
-    change()
-    await page.service.changed()
 
 
 def test_it_loads_quietly_and_from_nowhere_else(page: Running, tab: Page, seen: Seen) -> None:

@@ -84,7 +84,8 @@ def test_a_foreign_host_cannot_answer(page: Running) -> None:
 )  # fmt: skip
 def test_a_post_must_come_from_our_own_origin(page: Running, origin: str | None) -> None:
     given = origin and origin.format(port=page.port)
-    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down", "/mode", "/young/confirm", "/admit"):
+    for path in ("/incidents/i-4/answer", "/leases/l-2/undo", "/stand-down", "/mode", "/young/confirm", "/admit",
+                 "/rules", "/step-up"):  # fmt: skip
         assert page.post(path, answer_to(page, "i-4"), origin=given).status == 403
     assert page.service.said == []
 
@@ -138,6 +139,13 @@ def test_the_command_line_answers_by_the_same_route_under_its_own_name(page: Run
     (said,) = page.service.said
     assert isinstance(said, Feedback)
     assert (said.answer, said.person, said.channel) == ("no", "ada", "cli")
+
+
+def test_that_was_me_but_too_much_is_a_yes_that_says_so(page: Running) -> None:
+    assert page.post("/incidents/i-4/answer", answer_to(page, "i-4", "too_much")).status == 303
+    (said,) = page.service.said
+    assert (said.answer, said.too_much) == ("yes", True)
+    assert page.post("/incidents/i-4/answer", answer_to(page, "i-4", "too_much")).status == 409
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ from homeward.dashboard.security import (
     enter_path,
     load_or_create_key,
     mode_token,
+    rule_token,
     same,
     session_cookie,
     stand_down_token,
+    step_up_token,
     undo_token,
     young_token,
 )
@@ -83,6 +85,10 @@ def test_nothing_derived_tells_the_key_or_another_act() -> None:
         admit_token(key, "camera", "approve", "household", "page"),
         admit_token(key, "camera", "refuse", "household", "page"),
         admit_token(key, "lamp", "approve", "household", "page"),
+        rule_token(key, "add", "camera", "household", "page"),
+        rule_token(key, "change", "s1", "household", "page"),
+        rule_token(key, "delete", "s1", "household", "page"),
+        step_up_token(key, "household", "page"),
     ]
     assert all(a != b for a, b in itertools.combinations(made, 2))
     assert all(key not in one for one in made)

@@ -19,6 +19,7 @@ from homeward.core.settings import Device, Response, Settings
 from homeward.dashboard import security
 from homeward.guard import Guard
 from homeward.journal import Journal
+from homeward.one_time import enrol_pin
 from homeward.responders.dry_run import DryRun
 from homeward.service import Service
 
@@ -101,6 +102,55 @@ def test_arming_and_confirming_reach_the_engine(guarded: Running) -> None:
     token = security.young_token(guarded.key, "household", "page")
     assert guarded.post("/young/confirm", {"token": token}).status == 303
     assert dict(engine.young) == {}
+
+
+def test_a_rule_made_on_the_page_decides_what_happens_next(guarded: Running) -> None:
+    incident = state(guarded)["incidents"][0]
+    assert incident["rules"]["verdicts"] == ["never_fine"], "a built-in rule is silenced by none"
+    token = security.rule_token(guarded.key, "add", "kettle", "household", "page")
+    form = {"verdict": "never_fine", "device": "kettle", "action": "on", "token": token}
+    assert guarded.post("/rules", form).status == 303
+    now = guarded.service.clock.now()
+    guarded.call(guarded.service.submit(Event(id="3", source="test", at=now, device="kettle", action="on")))
+    incident = state(guarded)["incidents"][0]
+    assert incident["reason"] == "kettle on: you said that this is never fine"
+    assert (incident["rules"]["verdicts"], incident["rules"]["made"]) == ([], ["s1"])
+    token = security.rule_token(guarded.key, "add", "hall window", "household", "page")
+    form = {"verdict": "always_fine", "device": "hall window", "action": "open", "token": token}
+    reply = guarded.post("/rules", form)
+    assert (reply.status, "it is guarded" in reply.text) == (409, True)
+    assert [one["id"] for one in state(guarded)["rules"]] == ["s1"]
+    token = security.rule_token(guarded.key, "delete", "s1", "household", "page")
+    assert guarded.post("/rules/s1/delete", {"token": token}).status == 303
+    assert state(guarded)["rules"] == []
+
+
+def test_in_maintenance_nobody_is_told(guarded: Running) -> None:
+    before = len([one for one in state(guarded)["incidents"] if one["alarms"]])
+    form = {"mode": "maintenance", "token": security.mode_token(guarded.key, "maintenance", "household", "page")}
+    reply = guarded.post("/mode", form)
+    assert (reply.status, "must have an end" in reply.text) == (409, True)
+    assert guarded.post("/mode", {**form, "until": "PT1H"}).status == 303
+    seen = state(guarded)
+    assert (seen["mode"]["name"], seen["armed"]) == ("maintenance", True)
+    assert 3500 < seen["mode"]["left"] <= 3600
+    assert len([one for one in seen["incidents"] if one["alarms"]]) == before
+
+
+def test_an_answer_that_is_no_evidence_is_refused_and_can_be_given_again(guarded: Running, tmp_path: Path) -> None:
+    engine = guarded.service.guard.engine
+    name = state(guarded)["incidents"][0]["id"]
+    engine.state.step_up.demand("person:anna", engine.state.at, 60)
+    token = security.answer_token(guarded.key, name, "person:anna", "page")
+    form = {"answer": "yes", "person": "person:anna", "token": token}
+    reply = guarded.post(f"/incidents/{name}/answer", form)
+    assert (reply.status, "was asked for a code and has not given it" in reply.text) == (409, True)
+    assert state(guarded)["incidents"][0]["answer"] is None
+    enrol_pin(tmp_path, "person:anna", "271828")
+    token = security.step_up_token(guarded.key, "person:anna", "page")
+    assert guarded.post("/step-up", {"person": "person:anna", "code": "271828", "token": token}).status == 303
+    assert state(guarded)["asked"] == []
+    assert guarded.post(f"/incidents/{name}/answer", form).status == 303
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from homeward.core.inputs import Answer, Command, Feedback
 from homeward.dashboard import security, words
-from homeward.dashboard.forms import Desk, Form
+from homeward.dashboard.forms import Desk, Form, refusal
 from homeward.dashboard.security import Refused
 from homeward.dashboard.view import is_known
 
@@ -65,7 +65,9 @@ class Acts:
                     channel=form.channel,
                     too_much=said == "too_much",
                 )
-                await self._desk.submit(feedback)
+                effects = await self._desk.submit(feedback)
+                if incident.answer is None:  # it is no evidence, and can be said again
+                    raise refusal(effects, form.person, name) or Refused(409, "The guard did not take this answer.")
         return f"/#incident-{name}"
 
     async def undo(self, form: Form) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from homeward.core.behaviour.words import clock as in_words
 from homeward.core.effects import IncidentKind
+from homeward.core.flow import FLOW
 from homeward.core.incident import Incident
 from homeward.core.local_time import LocalClock, milliseconds, moment
 from homeward.core.modes import Mode
@@ -29,10 +30,11 @@ _STEP: Final = 15
 
 _OFFERED: Final[Mapping[IncidentKind, tuple[Verdict, ...]]] = {
     "unusual": ("always_fine", "never_fine", "snooze"),
+    "network": ("always_fine", "never_fine", "snooze"),
     "rule": ("never_fine",),
 }
 """What of an incident a rule can decide. A built-in rule is silenced by none; about a newcomer its own three answers
-decide; and no rule is about flows, silence or blindness."""
+decide; and no rule is about silence or blindness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,8 @@ class RuleView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOffer:
-    """The rules that an incident may lead to, and the hours and person that are proposed for *always fine*.
+    """The rules that an incident may lead to, about its device and this action, and the hours and the person that are
+    proposed for *always fine*.
 
     ``guarded`` says that the guard takes short silences only of this device; ``made`` are rules that there are about
     it (ids), the newest first.
@@ -61,6 +64,7 @@ class RuleOffer:
 
     verdicts: tuple[Verdict, ...]
     made: tuple[str, ...]
+    action: str
     guarded: bool
     begin: str
     end: str
@@ -110,26 +114,25 @@ def _rule(one: StandingRule, clock: LocalClock, zone: tzinfo) -> RuleView:
 
 def offer(one: Incident, state: EngineState, configured: Mapping[str, Device], zone: tzinfo) -> RuleOffer | None:
     """The rules that can be made of an incident, if any: none about a name that cannot be shown as it is."""
-    verdicts = _OFFERED.get(one.kind, ())
-    if not one.device or not (one.device + one.action).isprintable():
+    action = FLOW if one.kind == "network" else one.action
+    if one.kind not in _OFFERED or not one.device or not (one.device + action).isprintable():
         return None
     type_, role = _what(one.device, state, configured)
+    verdicts = _OFFERED[one.kind] if one.habit != "never fine" else ()
     if type_ in LIFE_SAFETY_TYPES:
         verdicts = tuple(verdict for verdict in verdicts if verdict == "never_fine")
-    if one.habit == "never fine" or not verdicts:
-        return None
     guarded = is_guarded(type_, role)
     begin, end = _around(one.opened.astimezone(zone)) if guarded else ("", "")
-    person = one.person if one.person.isprintable() else ""
     about = state.standing.by_device.get(one.device, ())
-    made = sorted((rule for rule in about if rule.action in ("", one.action)), key=lambda rule: -rule.made_at)
+    made = sorted((rule for rule in about if rule.action in ("", action)), key=lambda rule: -rule.made_at)
     return RuleOffer(
         verdicts=verdicts,
         made=tuple(rule.id for rule in made[:MADE_SHOWN]),
+        action=action,
         guarded=guarded,
         begin=begin,
         end=end,
-        person=person if guarded else "",
+        person=one.person if guarded and one.person.isprintable() else "",
     )
 
 

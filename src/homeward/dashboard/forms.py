@@ -106,7 +106,8 @@ class Desk:
             rule=rule,
         )
         effects = await self.submit(item)
-        _raise_refusal(effects, form.person, rule.device if rule else target)
+        if (refused := refusal(effects, form.person, rule.device if rule else target)) is not None:
+            raise refused
         for answer in answers_in(item, self._service.guard.engine.incidents.values()):
             await self.submit(answer)
 
@@ -124,12 +125,13 @@ class Desk:
         return read_until(form.get("until"), service.clock.now(), zone_of(service.guard.engine.settings.timezone))
 
 
-def _raise_refusal(effects: list[Effect], person: str, about: str) -> None:
-    """A command that is refused has one effect, which says why; what comes before it was due anyway."""
+def refusal(effects: list[Effect], person: str, about: str) -> Refused | None:
+    """The guard's own words if it refused. That is the last effect then; what comes before it was due anyway."""
     last = effects[-1] if effects else None
-    if isinstance(last, Record) and last.kind == "refused" and last.subject in {person, about}:
-        who = last.subject.removeprefix("person:")
-        raise Refused(409, f"{who} {last.detail}." if last.subject == person else f"Refused: {last.detail}.")
+    if not isinstance(last, Record) or last.kind != "refused" or last.subject not in {person, about}:
+        return None
+    who = person.removeprefix("person:")
+    return Refused(409, f"{who} {last.detail}." if last.subject == person else f"Refused: {last.detail}.")
 
 
 def read_until(text: str, now: datetime, zone: tzinfo) -> datetime | None:

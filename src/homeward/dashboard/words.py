@@ -82,6 +82,7 @@ _COUNTERS = {
     "events": "events",
     "flow_held": "flows held, not learned",
     "flow_learned": "flows learned",
+    "flow_snoozed": "flows snoozed",
     "flow_malformed": "refused: flows that cannot be",
     "flow_unusual": "unusual flows",
     "flows_merged": "flows told together with others of their minute",

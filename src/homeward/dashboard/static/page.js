@@ -187,7 +187,8 @@ async function post(form, button) {
   try {
     const body = new URLSearchParams(new FormData(form, button));
     const headers = { accept: "text/plain" };
-    const response = await fetch(form.action, { method: "POST", body, headers, redirect: "manual" });
+    const address = form.getAttribute("action"); // form.action may be a field of that name
+    const response = await fetch(address, { method: "POST", body, headers, redirect: "manual" });
     if (response.type === "opaqueredirect") done(form);
     else refused(await response.text());
     for (const code of form.querySelectorAll("[name=code]")) code.value = "";
