@@ -161,14 +161,14 @@ def log(random: Random, count: int = 1000, asks: float = 0.7) -> list[Logged]:
     ],
 )
 def test_estimates_are_right_in_the_mean_and_the_interval_holds_the_truth(policy: Chances, truth: float) -> None:
-    found = [estimate(log(Random(seed), 500), policy) for seed in range(200)]
+    found = [estimate(log(Random(seed), 500), policy) for seed in range(100)]
     for name in ("ips", "snips", "dr"):
         mean = sum(getattr(one, name) for one in found) / len(found)
-        assert mean == pytest.approx(truth, abs=0.015), name
+        assert mean == pytest.approx(truth, abs=0.02), name
     within = sum(one.low is not None and one.high is not None and one.low <= truth <= one.high for one in found)
-    assert within >= 180
+    assert within >= 90
     spread = {name: sum((getattr(one, name) - truth) ** 2 for one in found) for name in ("ips", "dr")}
-    assert spread["dr"] <= 1.1 * spread["ips"]
+    assert spread["dr"] <= 1.15 * spread["ips"]
 
 
 def test_what_was_never_tried_is_not_estimated() -> None:

@@ -12,9 +12,9 @@ from homeward.core.decision.ladder import STEPS, Rung
 from homeward.core.inputs import Answer
 
 DAMAGE: Final = 10.0
-"""What an attack costs that gets through. Ten answers too many for one break-in: the ladder's own figures weigh so,
-since they ask for an act (0.2 more annoyance for 0.2 more protection than a question) from where one incident in
-eleven is real, and of ordinary alarms one in twenty is or fewer (Sampson 2007: 94 to 98 % are false)."""
+"""What an attack costs that gets through. A preference, stated: rather be bothered in the worst way ten times than
+broken into once. With the ladder's figures an act (0.2 more annoyance for 0.2 more protection than a question) then
+pays from where one incident in eleven is real; of ordinary alarms 2 to 6 % are (Sampson 2007)."""
 
 SILENCE: Final = 0.5
 """Silence counts as so much of what the ladder takes a rung to cost: who minds says so more often than others."""
