@@ -64,11 +64,12 @@ class Answering:
             return [Record(at=now, kind="refused", subject=incident.id, detail=detail)]
         incident.answer, incident.answered_by = item.answer, f"{item.person} by {item.channel}"[:DETAIL_LIMIT]
         incident.escalates = None
+        told = self._telling.messages.told(incident)
         effects = self._no(incident, now) if item.answer == "no" else self._yes(item, incident, now)
         effects += self._end_messages(incident, now)
         effects += self._credit(incident.id, Verdict(answer=item.answer, too_much=item.too_much), doubt, now)
         words = "that was me" if item.answer == "yes" else "not me"
-        return effects + self._telling.messages.follow_up(incident, f"{item.person} said: {words}", now)
+        return effects + self._telling.messages.follow_up(incident, told, f"{item.person} said: {words}", now)
 
     def silence(self, at: datetime) -> list[Effect]:
         """Nobody answered in time: that too says something about the choice."""

@@ -63,16 +63,19 @@ class Messages:
         seconds = [one for one in self._listeners if one.second]
         return self._send(incident, seconds, "escalate", text, now, urgent=True)
 
-    def follow_up(self, incident: Incident, text: str, now: datetime) -> list[Effect]:
-        """Say what changed to whoever was told of it, without asking anything."""
-        told = {
+    def told(self, incident: Incident) -> list[Listener]:
+        """Who was told of it, or may have been."""
+        kept = [lease for name in incident.leases if (lease := self._leases.state.leases.get(name)) is not None]
+        reached = {
             (lease.action.device, lease.action.responder)
-            for name in incident.leases
-            if (lease := self._leases.state.leases.get(name)) is not None
+            for lease in kept
             if lease.action.command in MESSAGES and lease.reached
         }
-        listeners = [one for one in self._listeners if (one.name, one.channel) in told]
-        return self._send(incident, listeners, "notify", text, now, urgent=False)
+        return [one for one in self._listeners if (one.name, one.channel) in reached]
+
+    def follow_up(self, incident: Incident, to: Iterable[Listener], text: str, now: datetime) -> list[Effect]:
+        """Say what changed, without asking anything."""
+        return self._send(incident, to, "notify", text, now, urgent=False)
 
     def _concerned(self, person: str) -> list[Listener]:
         """The person who acted, as far as they can be told anything; the household otherwise."""
