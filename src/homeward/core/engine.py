@@ -332,7 +332,7 @@ class Engine:
         self._describe(incident, seen, assessed)
         self._incidents.join(incident, now)
         if assessed.held:
-            effects += self._hold(seen, assessed.habit, incident, asked=False)
+            effects += self._hold(seen, assessed.habit, incident, asked=assessed.unusual)
         else:
             self._profile.learn(seen)
 
