@@ -86,11 +86,13 @@ class Peer:
         self._client.username_pw_set(settings.username, settings.password)
         assert settings.ca_file is not None
         self._client.tls_set_context(ssl.create_default_context(cafile=settings.ca_file))
+        answered: queue.Queue[bool] = queue.Queue()  # it may be thrown out again before anybody looks
+        self._client.on_connect = lambda _client, _data, _flags, code, _more: answered.put(not code.is_failure)
         self._client.on_message = self._on_message
         self._client.on_subscribe = lambda *_: self._granted.put(1)
         self._client.connect(settings.host, settings.port)
         self._client.loop_start()
-        wait_until(self._client.is_connected, "the other client is connected")
+        assert answered.get(timeout=DEADLINE), "the broker lets the other client in"
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         self.received.put((message.topic, bytes(message.payload), bool(message.retain)))
