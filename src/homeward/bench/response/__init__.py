@@ -19,6 +19,7 @@ from homeward.bench.response.incidents import REAL, Incident, incidents
 from homeward.bench.response.others import PEERS, Oracle, WithinReach, missing
 from homeward.bench.response.owners import OWNERS, Owner
 from homeward.bench.response.shown import markdown, table
+from homeward.bench.response.thresholds import WEEKS, moved
 from homeward.bench.response.trial import Trial
 from homeward.bench.response.trial import run as live
 from homeward.core.decision.bandit import Bandit, BanditState
@@ -40,13 +41,15 @@ DIGITS: Final = 6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
     """How much is simulated: ``seeds`` lives of so many ``incidents`` for each owner; on the first of these, peers
-    (``peers``) and the off-policy estimate (``estimates``) are measured, the latter against ``fresh`` incidents."""
+    (``peers``) and the off-policy estimate (``estimates``) are measured, the latter against ``fresh`` incidents. A
+    real engine lives so many ``weeks`` with a hostile owner (0: none)."""
 
     seeds: int = 50
     incidents: int = 1000
     peers: int = 10
     estimates: int = 10
     fresh: int = 10_000
+    weeks: int = WEEKS
 
 
 WHOLE: Final = Sizes()
@@ -59,13 +62,12 @@ def run(
     progress: Callable[[int, int, str], None] | None = None,
     workers: int | None = None,  # noqa: ARG001  # minutes on one core
     sizes: Sizes = WHOLE,
-    thresholds: Callable[[int], int | None] | None = None,
 ) -> dict[str, Any]:
-    """Every owner under every policy. ``thresholds`` tells how many thresholds of guarded devices a hostile owner's
-    answers moved in a real engine; ``None`` where that is not measured.
+    """Every owner under every policy.
 
     Beside ``owners`` there are ``peers``, each with the ladder and the bandit on the same lives, ``off_policy`` by
-    owner, ``off_policy_error``, their mean, and ``targets``.
+    owner, ``off_policy_error``, their mean, ``thresholds_moved`` by a hostile owner's answers in a real engine
+    (``hostile_answers``: how many, and how many were refused), and ``targets``.
     """
     lacking = {peer: why for peer in PEERS if (why := missing(peer))}
     found: dict[str, Any] = {"owners": {}, "peers": {peer: {} for peer in PEERS if peer not in lacking}}
@@ -84,11 +86,13 @@ def run(
         estimates[owner.name] = _off_policy(owner, seed, sizes)
         if progress is not None:
             progress((number + 1) * (sizes.seeds + 1), steps, f"{owner.name}: off-policy")
+    engine = moved(seed, sizes.weeks) if sizes.weeks else None
     errors = [one["error"] for one in estimates.values() if one["error"] is not None]
     found |= {
         "off_policy": estimates,
         "off_policy_error": round(sum(errors) / len(errors), DIGITS) if errors else None,
-        "thresholds_moved": None if thresholds is None else thresholds(seed),
+        "thresholds_moved": None if engine is None else engine.thresholds,
+        "hostile_answers": None if engine is None else {"given": engine.answers, "refused": engine.refused},
         "reasons": lacking,
         "seed": seed,
     }

@@ -121,5 +121,11 @@ def _notes(result: Result) -> Iterator[str]:
         f"ladder's: {'; '.join(added)}."
     )
     yield from (f"{_said(owner.name)}: {owner.about}" for owner in OWNERS)
+    given = result["hostile_answers"]
+    if given:
+        yield (
+            "Thresholds: in a real engine a resident unlocked the front door in fourteen nights, gave no code, and "
+            f"answered “that was me” {given['given']} times, of which {given['refused']} were refused."
+        )
     for peer, reason in result["reasons"].items():
         yield f"No figure for {NAMES[peer]}: {reason}."
