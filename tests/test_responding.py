@@ -356,7 +356,7 @@ async def test_when_the_system_gives_no_thread_it_is_a_failure_and_later_it_work
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start = threading.Thread.start
-    left = [2]  # the first attempts fail for the loop's own thread, a later one for that of the call
+    left = [3]  # the first attempts, one of them at the start, fail for the loop's own thread; a later one for a call
 
     def no_more(thread: threading.Thread) -> None:
         if thread.name.startswith("responder") and left[0]:

@@ -96,6 +96,8 @@ class ResponderQueue:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        with suppress(OSError, RuntimeError):  # else it is tried again with the first call
+            self._lane = self._lane or _Lane(self._responder.name)
         try:
             while True:
                 while effect := self._next():

@@ -7,7 +7,6 @@ under MQTT 3.1.1 it confirms what its ACL then drops: only the device's own next
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
 import time
@@ -102,7 +101,8 @@ class MqttResponder:
         topic = self._topics.get(device)
         if topic is None:
             raise LookupError(f"no command topic for the device {device}; add one to the configuration")
-        await asyncio.to_thread(self._confirmed, topic.topic, topic.payload(command))
+        # It blocks the responder's own loop: handing it to a thread would take longer than the broker's answer.
+        self._confirmed(topic.topic, topic.payload(command))
 
     def _confirmed(self, topic: str, payload: bytes) -> None:
         deadline = time.monotonic() + self._timeout
