@@ -10,7 +10,7 @@ DATA ?= $(or $(HOMEWARD_DATA),../shared/data)
 ARGS ?=
 BIN := .venv/bin
 SITE := .cache/site
-BENCHES := quiet generations sequences change poison masquerade network
+BENCHES := quiet generations sequences change poison masquerade network speed response
 IN_README := quiet
 # What has been installed is named by what it was installed from: same sum, nothing to do, no network.
 STAMP := .venv/installed-$(shell { pwd -P; cat requirements.lock pyproject.toml tools/install.sh; } | cksum | cut -d ' ' -f 1)

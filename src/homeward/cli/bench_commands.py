@@ -52,7 +52,8 @@ def _measure(benchmark: Benchmark, chosen: argparse.Namespace) -> dict[str, Any]
 def _command(benchmark: Benchmark, chosen: argparse.Namespace) -> str:
     """How these figures are had again, anywhere."""
     homes = f" --households {chosen.households}" if benchmark.households is not None else ""
-    return f"homeward bench {benchmark.name} --data DIR --seed {chosen.seed}{homes}"
+    data = " --data DIR" if benchmark.reads else ""
+    return f"homeward bench {benchmark.name}{data} --seed {chosen.seed}{homes}"
 
 
 def _marks_of(benchmark: Benchmark) -> list[str]:

@@ -324,12 +324,15 @@ def _add_benchmarks(group: Any) -> None:
     one = group.add_parser("bench", help="how good is it, side by side with others, on recorded homes?")
     benches = one.add_subparsers(title="benchmarks", metavar="NAME", required=True, parser_class=_Parser)
     for benchmark in BENCHMARKS.values():
-        story = f"{benchmark.story}\n\n  homeward bench {benchmark.name} --data recordings"
+        example = f"homeward bench {benchmark.name}{' --data recordings' if benchmark.reads else ''}"
+        story = f"{benchmark.story}\n\n  {example}"
         one = _add(benches, benchmark.name, bench_commands.bench, benchmark.question, story)
         one.set_defaults(benchmark=benchmark)
         one.add_argument(
             "--data", type=Path, default=Path(), metavar="DIR",
-            help=f"a folder with {' or '.join(benchmark.reads)} files (default: this one)",
+            help=f"a folder with {' or '.join(benchmark.reads)} files (default: this one)"
+            if benchmark.reads
+            else "not read: it needs no recordings",
         )  # fmt: skip
         one.add_argument("--json", action="store_true", help="one JSON object")
         one.add_argument(
