@@ -171,7 +171,10 @@ def test_every_key_of_the_configuration_is_described_with_its_default() -> None:
             key: cells[0] for key, cells in described("docs/reference/configuration.md", f"## {heading}").items()
         }
         assert shown == {field.name: _default(field) for field in msgspec.structs.fields(section)}, heading
-    assert {name.strip("[]").removesuffix(".NAME") for name in SECTIONS} == {"mqtt.topic", *tables.Tables.__struct_fields__}
+    assert {name.strip("[]").removesuffix(".NAME") for name in SECTIONS} == {
+        "mqtt.topic",
+        *tables.Tables.__struct_fields__,
+    }
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
