@@ -95,7 +95,9 @@ def test_what_is_told_of_messages_is_bounded_and_the_newest_first(service: TwinS
 def test_too_much_is_offered_where_something_was_done_or_would_have_been(service: TwinService) -> None:
     assert not told(service).acted
     service.lease("l1", "siren", "on", incident="i1", responder="dry_run")
-    assert told(service).acted
+    assert (told(service).acted, told(service).rehearsed) == (True, True)
+    service.lease("l2", "hall light", "on", incident="i1")
+    assert (told(service).acted, told(service).rehearsed) == (True, False)
 
 
 @pytest.mark.parametrize(

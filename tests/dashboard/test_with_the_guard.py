@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from tests.dashboard.running import Running
 
 from homeward import __version__
+from homeward.core.effects import Action
 from homeward.core.event import Event
 from homeward.core.flow import Flow, flow_attributes
 from homeward.core.inputs import Change, Input
-from homeward.core.settings import Device, Response, Settings
+from homeward.core.settings import Device, Listener, Response, Settings
 from homeward.dashboard import security
 from homeward.guard import Guard
 from homeward.journal import Journal
@@ -123,6 +125,42 @@ def test_a_rule_made_on_the_page_decides_what_happens_next(guarded: Running) -> 
     token = security.rule_token(guarded.key, "delete", "s1", "household", "page")
     assert guarded.post("/rules/s1/delete", {"token": token}).status == 303
     assert state(guarded)["rules"] == []
+
+
+class Channel:
+    """Takes every message, or refuses every one."""
+
+    def __init__(self, name: str, *, takes: bool) -> None:
+        self.name, self._takes = name, takes
+
+    async def apply(self, _action: Action) -> None:
+        if not self._takes:
+            raise ConnectionError("the server refused")
+
+    async def revert(self, _action: Action) -> None:
+        pass
+
+
+def test_the_page_says_whom_a_message_reached_and_whom_not(journal: Journal, serve: Callable[..., Running]) -> None:
+    listeners = (Listener(name="household", channel="mail"), Listener(name="household", channel="phone"))
+    settings = replace(SETTINGS, listeners=listeners)
+    channels = [Channel("mail", takes=True), Channel("phone", takes=False)]
+    page = serve(Service(Guard(journal), settings, responders=[DryRun(), *channels]))
+    now = page.service.clock.now()
+    page.call(page.service.submit(Change(at=now, version=__version__, command="arm")))
+    page.call(page.service.submit(window(now)))
+    for _ in range(500):  # each asks over HTTP
+        (incident,) = [one for one in state(page)["incidents"] if one["kind"] == "rule"]
+        told = {one["channel"]: one for one in incident["told"]}
+        if (told["mail"]["delivery"], told["phone"]["delivery"]) == ("delivered", "failing"):
+            break
+    assert (told["mail"]["delivery"], told["phone"]["delivery"]) == ("delivered", "failing")
+    assert (told["mail"]["how"], told["phone"]["tries"] >= 1, told["phone"]["error"]) == (
+        "ask", True, "the server refused",
+    )  # fmt: skip
+    messages = [one["message"]["channel"] for one in state(page)["leases"] if one["message"]]
+    assert messages == ["phone"]
+    assert "phone</bdi>: not delivered, tried" in page.get("/").text
 
 
 def test_in_maintenance_nobody_is_told(guarded: Running) -> None:

@@ -100,7 +100,7 @@ class Watched(Protocol):
 class IncidentView:
     """``wants`` and ``standing`` are told of a device that is new here: the most frequent of its conversations, until
     it is answered, and how it may go on. ``told`` is who was told of it; ``acted`` says that the guard did something
-    about it (or would have), ``rules`` which rules of the owner's can be made of it.
+    about it, or in a dry run would have (``rehearsed``), ``rules`` which rules of the owner's can be made of it.
     """
 
     id: str
@@ -124,6 +124,7 @@ class IncidentView:
     standing: Literal["", "restricted", "refused"]
     told: tuple[MessageView, ...]
     acted: bool
+    rehearsed: bool
     rules: RuleOffer | None
 
     @property
@@ -316,6 +317,7 @@ def _standing(one: Incident, state: EngineState) -> Literal["", "restricted", "r
 
 def _incident(one: Incident, engine: Engine, configured: Mapping[str, Device], zone: tzinfo) -> IncidentView:
     state, leases = engine.state, engine.leases
+    acts = [leases[name].action for name in one.leases if name in leases and not told.is_message(leases[name])]
     return IncidentView(
         id=one.id,
         kind=one.kind,
@@ -337,7 +339,8 @@ def _incident(one: Incident, engine: Engine, configured: Mapping[str, Device], z
         wants=_wants(one, state),
         standing=_standing(one, state),
         told=told.messages(one, leases, zone),
-        acted=any(name in leases and not told.is_message(leases[name]) for name in one.leases),
+        acted=bool(acts),
+        rehearsed=bool(acts) and all(act.responder == DRY_RUN for act in acts),
         rules=decided.offer(one, state, configured, zone),
     )
 

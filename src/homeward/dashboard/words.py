@@ -17,7 +17,7 @@ _ACTS = {
 }
 
 _RUNGS = {
-    "record": "noted", "notify": "alarm", "ask": "alarm", "step_up": "password wanted", "undo": "alarm and put back",
+    "record": "noted", "notify": "alarm", "ask": "alarm", "step_up": "code wanted", "undo": "alarm and put back",
     "command": "alarm and act", "restrict": "restricted", "quarantine": "cut off", "escalate": "told others too",
 }  # fmt: skip
 
