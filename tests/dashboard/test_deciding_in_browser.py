@@ -140,6 +140,16 @@ def test_a_code_is_given_by_keyboard_and_is_never_shown(asked: Running, context:
     assert [line for line in seen.console if "403" not in line] == []
 
 
+def test_that_somebody_is_asked_for_a_code_is_said_aloud(page: Running, tab: Page) -> None:
+    step_up = page.service.guard.engine.state.step_up
+
+    def doubt() -> None:
+        step_up.demand("person:anna", milliseconds(START), 60)
+
+    page.call(tell(page, doubt))
+    expect(tab.locator("#announce")).to_have_text("New: anna is asked for a code")
+
+
 def test_who_was_told_and_whom_nothing_reached(page: Running, tab: Page) -> None:
     engine = page.service.guard.engine
 
