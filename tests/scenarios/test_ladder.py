@@ -239,7 +239,9 @@ def test_a_siren_that_somebody_silenced_is_left_as_it_is(home: Story) -> None:
 
 def restricted(network: Story, *responses: Response) -> list[Effect]:
     network.settles(*(responses or (RESTRICT,)), home=FULL)
-    said = network.flows("camera", RELAY, 6)
+    said: list[Effect] = []
+    while not alarms(said):
+        said += network.flows("camera", RELAY)
     assert network.incident.kind == "network"
     return said
 
@@ -363,3 +365,40 @@ def test_what_can_wait_is_not_escalated(home: Story) -> None:
     night(home)
     home.sees("cellar motion", "on")
     assert told(home.later(hours=3)) == []
+
+
+# What goes on
+
+
+def test_a_lock_that_is_unlocked_after_the_door_was_told_is_locked_again_without_a_second_alarm(home: Story) -> None:
+    night(home, SIREN, LOCK_AGAIN)
+    assert acts(home.sees("front door", "open")) == [("siren", "on")]
+    said = home.sees("front lock", "unlocked")
+    assert alarms(said) == []
+    assert acts(said) == [("front lock", "lock")]
+    assert told(said) == [("household", "notify")], "they are told what changed"
+    assert acts(home.sees("front lock", "unlocked")) == [], "each act once"
+
+
+def test_who_is_named_only_later_is_asked_for_a_code_then(home: Story) -> None:
+    night(home)
+    home.sees("front door", "open")
+    assert alarms(home.sees("front lock", "unlocked", actor=ADA)) == []
+    assert home.engine.state.step_up.must(ADA, home.engine.state.at)
+
+
+def test_a_siren_that_the_owner_took_back_does_not_howl_again_because_it_goes_on(home: Story) -> None:
+    night(home, SIREN)
+    home.sees("front door", "open")
+    home.commands("stand_down")
+    said = home.sees("front lock", "unlocked") + home.sees("back door", "open") + home.sees("front door", "open")
+    assert acts(said) == []
+
+
+def test_a_camera_whose_calls_become_stranger_climbs_from_a_restriction_to_a_quarantine(network: Story) -> None:
+    network.settles(RESTRICT, replace(QUARANTINE, when=("camera",)), home=FULL)
+    said = network.flows("camera", RELAY, 20)
+    assert len(alarms(said)) == 1
+    assert list(dict.fromkeys(acts(said))) == [("camera", "restrict"), ("camera", "quarantine")]
+    assert told(said) == [("household", "ask"), ("household", "notify")]
+    assert [choice.split(" ")[1] for choice in records(said, "choice")] == ["rung=restrict", "rung=quarantine"]

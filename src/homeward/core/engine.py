@@ -281,11 +281,10 @@ class Engine:
         self._describe(incident, seen, assessed)
         news = self._incidents.join(incident, now, seen.device if seen.guarded else "")
         effects += self._hold(seen, assessed.habit, incident)
-        if news:
-            above = assessed.score - (assessed.threshold or 0)
-            evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
-            deed = Deed(seen.device, seen.action, seen.person)
-            effects += self._telling.interrupt(incident, deed, evidence, words_of(device), now)
+        tell = self._telling.interrupt if news else self._telling.go_on
+        above = assessed.score - (assessed.threshold or 0)
+        evidence = Evidence(above=above, rule=False, guarded=seen.guarded)
+        effects += tell(incident, Deed(seen.device, seen.action, seen.person), evidence, words_of(device), now)
 
     def _rule(
         self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect], concerned: str = ""

@@ -104,12 +104,12 @@ class NetworkWatch:
         self._describe(incident, device, flow, reading)
         news = self._telling.incidents.join(incident, now)
         traffic.hold(device.name, flow, reading.seen, incident.id)
-        if news:
-            above = max(1, reading.evidence - traffic.threshold)
-            refused = device.name in self._arrivals.refused
-            evidence = Evidence(above=above, rule=refused, guarded=guards(device))
-            called = words_of(device) | ({"rule:refused device"} if refused else set())
-            effects += self._telling.interrupt(incident, Deed(device.name, FLOW), evidence, called, now)
+        above = max(1, reading.evidence - traffic.threshold)
+        refused = device.name in self._arrivals.refused
+        evidence = Evidence(above=above, rule=refused, guarded=guards(device))
+        called = words_of(device) | ({"rule:refused device"} if refused else set())
+        tell = self._telling.interrupt if news else self._telling.go_on
+        effects += tell(incident, Deed(device.name, FLOW), evidence, called, now)
 
     def _describe(self, incident: Incident, device: Device, flow: Flow, reading: Reading) -> None:
         """The strangest flow is what the incident is about."""

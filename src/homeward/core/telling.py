@@ -12,7 +12,7 @@ from homeward.core.behaviour.reason import silent_reason
 from homeward.core.behaviour.silence import Quiet
 from homeward.core.circumstances import Circumstances
 from homeward.core.decision.credit import Credit
-from homeward.core.decision.ladder import HEIGHT, STEPS
+from homeward.core.decision.ladder import ACTS, HEIGHT, STEPS
 from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Decision, Deed, Proportion
 from homeward.core.effects import Effect, IncidentKind, Notify, Record
@@ -21,11 +21,13 @@ from homeward.core.lease import LeaseBook
 from homeward.core.local_time import milliseconds
 from homeward.core.messages import Messages
 from homeward.core.rules import ARMED
-from homeward.core.settings import Device
+from homeward.core.settings import Device, Response
 from homeward.core.step_up import StepUp
 from homeward.core.vocabulary import is_guarded
 
 STEP_UP_MINUTES: Final = int(STEPS["step_up"].minutes or 0)
+_ANEW: Final = ACTS | {"step_up"}
+"""Rungs that what goes on may reach later; telling is done once."""
 
 
 class Telling:
@@ -62,8 +64,7 @@ class Telling:
 
         ``called`` are words of responses.
         """
-        away, night = self._circumstances(now)
-        evidence = replace(evidence, kind=incident.kind, away=away, night=night)
+        evidence = self._right_now(incident, evidence, now)
         if incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(deed.device)):
             incident.spared = True
             return [Record(at=now, kind="muted", subject=incident.id, detail="maintenance: nobody is told")]
@@ -77,6 +78,30 @@ class Telling:
         done = self._proportion.carry_out(incident, decision, now)
         return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now, deed.person)]
 
+    def go_on(
+        self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
+    ) -> list[Effect]:
+        """What was told goes on: it interrupts nobody again, but what is now earned and was not before is decided.
+
+        What could have been chosen when it was told is not asked again: the owner may have taken it back.
+        """
+        before = self._credit.options(incident.id)
+        if before is None or incident.answer is not None or not incident.alarms:
+            return []
+        evidence = self._right_now(incident, evidence, now)
+        options = self._proportion.options(incident, deed, evidence, called, now)
+        if not any(rung in _ANEW and rung not in before for rung in options):
+            return []
+        decision = self._proportion.decide(incident, deed, evidence, called, now)
+        decision = replace(decision, responses=self._not_done(incident, decision))
+        self._credit.chosen(incident.id, evidence, decision.choice, now)
+        self._ask_for_a_code(decision, now)
+        effects = self._proportion.carry_out(incident, decision, now)
+        if decision.responses:
+            text = f"More of it: {incident.reason}"
+            effects += self.messages.follow_up(incident, self.messages.told(incident), text, now)
+        return effects
+
     def confirmed(self, incident: Incident, device: Device, now: datetime) -> list[Effect]:
         """The owner said "not me" while it goes on: that is evidence, and earns what a broken rule earns."""
         evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
@@ -84,10 +109,19 @@ class Telling:
         deed = Deed(incident.device, incident.action, incident.person)
         decision = self._proportion.decide(incident, deed, evidence, called, now)
         self._ask_for_a_code(decision, now)
+        more = self._not_done(incident, decision)
+        return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
+
+    def _right_now(self, incident: Incident, evidence: Evidence, now: datetime) -> Evidence:
+        """The evidence, and what it is like at this moment."""
+        away, night = self._circumstances(now)
+        return replace(evidence, kind=incident.kind, away=away, night=night)
+
+    def _not_done(self, incident: Incident, decision: Decision) -> tuple[Response, ...]:
+        """What of a decision the incident has not led to before."""
         kept = (self._leases.state.leases.get(name) for name in incident.leases)
         done = {(lease.action.device, lease.action.command) for lease in kept if lease is not None}
-        more = tuple(one for one in decision.responses if (one.device, one.command) not in done)
-        return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
+        return tuple(one for one in decision.responses if (one.device, one.command) not in done)
 
     def _ask_for_a_code(self, decision: Decision, now: datetime) -> None:
         """Where that was chosen, or more: who did it counts as themselves only after they have given their code."""

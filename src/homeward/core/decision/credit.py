@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from homeward.core.decision.ladder import Rung
 from homeward.core.decision.policy import Choice, Evidence
 from homeward.core.decision.reward import Verdict
 
@@ -42,6 +43,11 @@ class Credit:
         if len(self.pending) >= PENDING_LIMIT:
             del self.pending[next(iter(self.pending))]
         self.pending[incident] = Pending(evidence=evidence, choice=choice, at=at)
+
+    def options(self, incident: str) -> tuple[Rung, ...] | None:
+        """Among what the choice that still waits was made; ``None`` where none waits."""
+        one = self.pending.get(incident)
+        return None if one is None else one.choice.options
 
     def undone(self, incident: str) -> None:
         """The owner took back what came of it."""

@@ -75,21 +75,26 @@ class Proportion:
         self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
     ) -> Decision:
         """Choose a rung; ``called`` are the words (device, type, role, rule) that responses listen to."""
-        refused: list[Record] = []
-        responses: list[Response] = []
-        for response in self._called(incident.concerned or deed.device, called):
-            rail = self._refusal(response, evidence, deed, now)
-            if rail is None:
-                responses.append(response)
-            elif rail.name != "earned":
-                refused.append(_refused(incident, response, rail, now))
-        left = {rung_of(response) for response in responses}
-        options = tuple(step.rung for step in LADDER if self._is_left(step.rung, left, deed.person, evidence))
+        judged = self._judged(incident, deed, evidence, called, now)
+        responses = [response for response, rail in judged if rail is None]
+        refused = [
+            _refused(incident, response, rail, now)
+            for response, rail in judged
+            if rail is not None and rail.name != "earned"
+        ]
+        options = self._options(responses, deed, evidence)
         choice = self._policy.choose(evidence, options, self._draw(incident))
         taken = [one for one in responses if HEIGHT[rung_of(one)] <= HEIGHT[choice.rung]]
         cut_off = {one.device for one in taken if one.command == "quarantine"}
         taken = [one for one in taken if not (one.command == "restrict" and one.device in cut_off)]
         return Decision(deed=deed, evidence=evidence, choice=choice, responses=tuple(taken), refused=tuple(refused))
+
+    def options(
+        self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
+    ) -> tuple[Rung, ...]:
+        """The rungs among which `decide` would choose now."""
+        judged = self._judged(incident, deed, evidence, called, now)
+        return self._options([response for response, rail in judged if rail is None], deed, evidence)
 
     def carry_out(self, incident: Incident, decision: Decision, now: datetime, kind: str = "choice") -> list[Effect]:
         """Put the choice on record, as a record of this kind, and open its leases."""
@@ -129,6 +134,17 @@ class Proportion:
     def may_step_up(self, person: str) -> bool:
         """Whether a person has a one-time password."""
         return person in self._settings.verifiers
+
+    def _judged(
+        self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
+    ) -> list[tuple[Response, Guardrail | None]]:
+        """The responses that are called for, and the guardrail that forbids each, if one does."""
+        responses = self._called(incident.concerned or deed.device, called)
+        return [(response, self._refusal(response, evidence, deed, now)) for response in responses]
+
+    def _options(self, responses: Collection[Response], deed: Deed, evidence: Evidence) -> tuple[Rung, ...]:
+        acts = {rung_of(response) for response in responses}
+        return tuple(step.rung for step in LADDER if self._is_left(step.rung, acts, deed.person, evidence))
 
     def _called(self, concerned: str, called: Collection[str]) -> list[Response]:
         """The responses that listen to these words, each with the device that it is about.
