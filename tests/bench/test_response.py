@@ -21,7 +21,7 @@ from homeward.core.decision.bandit import Bandit
 from homeward.core.decision.ladder import ACTS, HEIGHT, LADDER
 from homeward.core.decision.policy import Ladder, Policy
 
-SMALL = Sizes(seeds=2, incidents=300, peers=1, estimates=1, fresh=200, weeks=4)
+SMALL = Sizes(seeds=2, incidents=300, peers=1, estimates=1, fresh=200, homes=1)
 BY_NAME = {owner.name: owner for owner in OWNERS}
 
 
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(result: dict[str,
     again = run(Path(), seed=7, sizes=SMALL, progress=lambda done, total, what: steps.append((done, total)))
     assert json.dumps(again, allow_nan=False) == json.dumps(result)
     assert steps == [(step, 15) for step in range(1, 16)]
-    other = run(Path(), seed=8, sizes=Sizes(seeds=1, incidents=300, peers=0, estimates=0, fresh=0, weeks=0))
+    other = run(Path(), seed=8, sizes=Sizes(seeds=1, incidents=300, peers=0, estimates=0, fresh=0, homes=0))
     assert other["owners"] != result["owners"]
     assert other["off_policy_error"] is None
 
@@ -75,7 +75,7 @@ def test_the_table_the_page_and_the_picture_tell_the_figures(result: dict[str, A
 
 def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PEERS, "mabwiser", ("no_such_module", PEERS["mabwiser"][1]))
-    found = run(Path(), sizes=Sizes(seeds=1, incidents=300, peers=0, estimates=0, fresh=0, weeks=0))
+    found = run(Path(), sizes=Sizes(seeds=1, incidents=300, peers=0, estimates=0, fresh=0, homes=0))
     assert found["reasons"] == {"mabwiser": "no_such_module is not installed (pip install 'homeward[bench]')"}
     assert "No figure for MABWiser" in table(found)
     assert list(found["peers"]) == ["vowpal_wabbit"]

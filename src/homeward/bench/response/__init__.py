@@ -19,7 +19,7 @@ from homeward.bench.response.incidents import REAL, Incident, incidents
 from homeward.bench.response.others import PEERS, Oracle, WithinReach, missing
 from homeward.bench.response.owners import OWNERS, Owner
 from homeward.bench.response.shown import markdown, table
-from homeward.bench.response.thresholds import WEEKS, moved
+from homeward.bench.response.thresholds import HOMES, moved
 from homeward.bench.response.trial import Trial
 from homeward.bench.response.trial import run as live
 from homeward.core.decision.bandit import Bandit, BanditState
@@ -41,15 +41,15 @@ DIGITS: Final = 6
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
     """How much is simulated: ``seeds`` lives of so many ``incidents`` for each owner; on the first of these, peers
-    (``peers``) and the off-policy estimate (``estimates``) are measured, the latter against ``fresh`` incidents. A
-    real engine lives so many ``weeks`` with a hostile owner (0: none)."""
+    (``peers``) and the off-policy estimate (``estimates``) are measured, the latter against ``fresh`` incidents. In
+    so many ``homes`` a real engine lives some weeks with a hostile owner."""
 
     seeds: int = 50
     incidents: int = 1000
     peers: int = 10
     estimates: int = 10
     fresh: int = 10_000
-    weeks: int = WEEKS
+    homes: int = HOMES
 
 
 WHOLE: Final = Sizes()
@@ -86,7 +86,7 @@ def run(
         estimates[owner.name] = _off_policy(owner, seed, sizes)
         if progress is not None:
             progress((number + 1) * (sizes.seeds + 1), steps, f"{owner.name}: off-policy")
-    engine = moved(seed, sizes.weeks) if sizes.weeks else None
+    engine = moved(seed, sizes.homes) if sizes.homes else None
     errors = [one["error"] for one in estimates.values() if one["error"] is not None]
     found |= {
         "off_policy": estimates,

@@ -12,7 +12,7 @@ from homeward.bench.response.shown import NAMES
 Rows = dict[str, dict[str, Point]]
 
 COSTS: Final = Axis(ticks=(0, 0.25, 0.5, 0.75, 1, 1.25))
-THROUGH: Final = Axis(ticks=(0, 0.5, 1, 1.5, 2))
+THROUGH: Final = Axis(ticks=(0, 0.5, 1, 1.5, 2, 2.5))
 HOMEWARD: Final = "Homeward"
 REACH: Final = "the best within its bounds"
 ORACLE: Final = "oracle"

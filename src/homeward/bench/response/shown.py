@@ -124,7 +124,7 @@ def _notes(result: Result) -> Iterator[str]:
     given = result["hostile_answers"]
     if given:
         yield (
-            "Thresholds: in a real engine a resident unlocked the front door in fourteen nights, gave no code, and "
+            "Thresholds: in real engines a resident unlocked the front door in fourteen nights, gave no code, and "
             f"answered “that was me” {given['given']} times, of which {given['refused']} were refused."
         )
     for peer, reason in result["reasons"].items():

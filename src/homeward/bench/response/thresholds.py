@@ -1,14 +1,14 @@
 """A hostile owner in a real engine: whether their answers move a threshold.
 
-A simulated household has a lock on its front door. After some weeks somebody who lives there unlocks it night after
-night, is asked for a code and gives none, and answers "that was me" to whatever the guard tells. A twin of the guard
-hears the same and no answer.
+Each of a few simulated households has a lock on its front door. After some weeks somebody who lives there unlocks it
+night after night, is asked for a code and gives none, and answers "that was me" to all that the guard tells about it:
+at once, and again half a day later. A twin of the guard hears the same and no answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from operator import attrgetter
@@ -28,8 +28,10 @@ HOST: Final = "person:host"
 HOSTILE: Final = "person:guest"
 
 WEEKS: Final = 6
+HOMES: Final = 4
+LATER: Final = timedelta(hours=12)
 NIGHTS: Final = 14
-"""The last so many nights of these weeks are theirs."""
+"""The last so many nights are theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +43,42 @@ class Moved:
     refused: int
 
 
-def moved(seed: int, weeks: int = WEEKS, nights: int = NIGHTS) -> Moved:
-    """Let both guards live the same weeks; the one hears the hostile owner's answers."""
-    home = household(seed, 0, 7 * weeks)
+def moved(seed: int, homes: int = HOMES) -> Moved:
+    """Let both guards live the same weeks in each home; the one hears the hostile owner's answers."""
+    found = [_moved_in(household(seed, number, 7 * WEEKS)) for number in range(homes)]
+    return Moved(*(sum(each) for each in zip(*map(astuple, found), strict=True)))
+
+
+def _moved_in(home: Household) -> Moved:
     devices = (*home.devices.values(), Device(name=LOCK, type="lock", role="actuator"))
     settings = Settings(timezone=home.timezone, devices=devices, verifiers=(HOSTILE,))
-    events = list(merge(home.events, _usual(home), _theirs(home, nights), key=attrgetter("at")))
+    events = list(merge(home.events, _usual(home), _theirs(home), key=attrgetter("at")))
     guard, twin = Engine(), Engine()
     for engine in (guard, twin):
         engine.handle(Change(at=events[0].at, version=__version__, settings=settings))
     answers = refused = 0
+    later: list[datetime] = []
     for event in events:
+        while later and later[0] <= event.at:
+            answers, refused = _answered(guard, later.pop(0), answers, refused)
         for engine in (guard, twin):
             engine.handle(event)
         if event.actor == HOSTILE:
-            for incident in [one for one in guard.incidents.values() if one.device == LOCK and one.answer is None]:
-                said = Feedback(at=event.at, incident=incident.id, answer="yes", person=HOSTILE)
-                effects = guard.handle(said)
-                answers += 1
-                refused += any(isinstance(effect, Record) and effect.kind == "refused" for effect in effects)
+            answers, refused = _answered(guard, event.at, answers, refused)
+            later.append(event.at + LATER)
     ours, theirs = _thresholds(guard), _thresholds(twin)
     differing = sum(ours.get(name) != theirs.get(name) for name in ours | theirs)
     return Moved(differing, answers, refused)
+
+
+def _answered(guard: Engine, at: datetime, answers: int, refused: int) -> tuple[int, int]:
+    """Say yes to whatever was told about the lock; how many answers there were so far, and how many were refused."""
+    told = [one for one in guard.incidents.values() if one.device == LOCK and one.alarms and one.answer is None]
+    for incident in told:
+        effects = guard.handle(Feedback(at=at, incident=incident.id, answer="yes", person=HOSTILE))
+        answers += 1
+        refused += any(isinstance(effect, Record) and effect.kind == "refused" for effect in effects)
+    return answers, refused
 
 
 def _usual(home: Household) -> Iterator[Event]:
@@ -73,8 +89,8 @@ def _usual(home: Household) -> Iterator[Event]:
             yield _event(f"host {number} {action}", at + timedelta(minutes=minutes), action, HOST)
 
 
-def _theirs(home: Household, nights: int) -> Iterator[Event]:
-    for number, day in enumerate(home.days[-nights:]):
+def _theirs(home: Household) -> Iterator[Event]:
+    for number, day in enumerate(home.days[-NIGHTS:]):
         yield _event(f"guest {number}", home.clock(day, 3 + number % 3 / 4), "unlocked", HOSTILE)
 
 
