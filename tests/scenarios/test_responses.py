@@ -222,6 +222,8 @@ def test_what_is_refused_is_said_with_the_reason(home: Story) -> None:
         " toggle siren: the guard never unlocks, opens or disarms, and never toggles",
         "on siren: an act needs an end and a way back, or must be one that ends by itself",
         "on siren: a lease lasts more than nothing and at most a day",
-        "lock front lock: a door or lock may only be locked, an alarm panel only armed, and stays so; phones and hubs "
-        "are let be",
+        (
+            "lock front lock: a door or lock may only be locked, an alarm panel only armed, and stays so; "
+            "phones and hubs are let be"
+        ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -111,6 +112,8 @@ class Commands:
         rule, standing = item.rule, self._state.standing
         if rule is None:
             return [self._refused("", "no rule was given")]
+        if not rule.id:
+            rule = replace(rule, id=standing.next_id())
         why = standing.add(rule, self._devices.get(rule.device) or Device(name=rule.device))
         return [self._refused(rule.device, why)] if why else []
 

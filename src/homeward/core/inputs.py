@@ -48,8 +48,8 @@ class Change:
     """New settings, or a command of the owner.
 
     ``target`` is a lease's id for ``undo``, a device's name for ``approve``, ``restrict`` and ``refuse``, a mode's
-    for ``mode`` (which ends at ``until``), a rule's id for ``rule_remove``; ``rule`` is what ``rule_add`` adds or
-    replaces. ``verified`` says that the shell has checked a code of ``person``.
+    for ``mode`` (which ends at ``until``), a rule's id for ``rule_remove``; ``rule`` is what ``rule_add`` adds (its
+    id empty) or replaces. ``verified`` says that the shell has checked a code of ``person``.
     """
 
     at: datetime

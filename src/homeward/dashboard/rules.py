@@ -40,10 +40,9 @@ class Rules:
         if verdict is None:
             raise Refused(400, "A rule says never fine, always fine or snooze.")
         async with self._desk.settling:
-            name = self._desk.service.guard.engine.state.standing.next_id()
-            about = StandingRule(id=name, verdict=verdict, device=device, action=form.get("action"))
-            await self._put(about, form)
-        return f"/#rule-{name}"
+            await self._put(StandingRule(id="", verdict=verdict, device=device, action=form.get("action")), form)
+            newest = [*self._desk.service.guard.engine.state.standing.rules][-1]
+        return f"/#rule-{newest}"
 
     async def change(self, form: Form) -> str:
         """`security.rule_token` to change it. What is left out is no longer said; device and verdict stay."""
