@@ -50,7 +50,7 @@ file = "eve.json"
 [[response]]
 device = "*"
 command = "quarantine"
-when = ["rule:refused device"]
+when = ["rule:refused device", "rule:new here"]
 minutes = {minutes}
 responder = "nftables"
 
@@ -62,7 +62,9 @@ responder = "nftables"
 """
 
 SECONDS = 9.0
-"""How long the camera is cut off."""
+"""How long a device is cut off."""
+
+OFTEN, ONCE = (Flow(WORLD, port, "tcp", sent=1_000, received=5_000, state="SF") for port in (443, 80))
 
 
 class Gateway(NetworkHome):
@@ -97,9 +99,9 @@ class Gateway(NetworkHome):
         with Journal(self.state) as journal:
             backfill(Guard(journal), lived, load(self.file).settings, until=datetime.now(UTC))
 
-    def speak(self, port: int) -> None:
-        """Zeek heard the camera speak to the world."""
-        self.hear(conn(ts=time.time(), uid=f"C{port}", orig=DEVICE, resp=WORLD, port=port))
+    def speak(self, port: int, device: str = DEVICE) -> None:
+        """Zeek heard a device speak to the world."""
+        self.hear(conn(ts=time.time(), uid=f"C{port}", orig=device, resp=WORLD, port=port))
 
 
 @pytest.fixture(name="gateway")
@@ -150,8 +152,7 @@ def test_a_refused_device_is_cut_off_and_the_kernel_lets_it_in_again_while_the_g
 def test_a_device_of_which_another_guard_warns_keeps_what_it_was_learned_to_need_and_nothing_else(
     gateway: Gateway, home: Home
 ) -> None:
-    often, once = (Flow(WORLD, port, "tcp", sent=1_000, received=5_000, state="SF") for port in (443, 80))
-    gateway.live_through([often] * 40, [often] * 40 + [once])
+    gateway.live_through([OFTEN] * 40, [OFTEN] * 40 + [ONCE])
     gateway.start()
     eventually(gateway.listens, "it follows the logs")
     assert home.device.tcp(WORLD, 80)
@@ -179,3 +180,21 @@ def test_a_device_of_which_another_guard_warns_keeps_what_it_was_learned_to_need
     eventually(lambda: done(gateway.state)[-1] == "revert", "it is taken back")
     assert home.device.tcp(WORLD, 80)
     assert home.device.tcp(OTHER, 80)
+
+
+def test_who_is_new_here_is_cut_off_once_the_owner_says_that_it_is_nobodys(gateway: Gateway, home: Home) -> None:
+    gateway.live_through([OFTEN] * 40, [OFTEN] * 40)
+    gateway.start()
+    eventually(gateway.listens, "it follows the logs")
+    gateway.speak(443, OTHER)
+    eventually(lambda: [one.kind for one in gateway.told()] == ["new"], "it asks who that is")
+    (told,) = gateway.told()
+    assert OTHER in told.reason
+    assert acts(gateway.state) == {}, "nothing is done about who is only new"
+    assert home.other.ping(WORLD)
+
+    answered = gateway.command("answer", told.incident, "no")
+    assert answered.returncode == 0, answered.stderr
+    eventually(lambda: done(gateway.state) == ["apply"], "it is cut off")
+    assert not home.other.ping(WORLD, seconds=PATIENCE)
+    assert home.device.ping(WORLD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -52,7 +53,7 @@ never = ["admin"]
 device = "*"
 command = "quarantine"
 when = ["rule:new client"]
-minutes = 60
+minutes = {minutes}
 responder = "mosquitto"
 """
 
@@ -72,8 +73,13 @@ class Brokered(Installation):
     def __init__(self, folder: Path, broker: DynamicSecurity) -> None:
         super().__init__(folder)
         self.keep_secret("mqtt-password", USERS["guard"])
-        ca = broker.certificates.ca
-        self.file.write_text(CONFIGURATION.format(page=self.page_port, broker=broker.port, ca=ca))
+        self._broker = broker
+        self.configure(minutes=60)
+
+    def configure(self, minutes: float) -> None:
+        """Write homeward.toml; ``minutes`` is how long a rogue is cut off."""
+        broker, ca = self._broker.port, self._broker.certificates.ca
+        self.file.write_text(CONFIGURATION.format(page=self.page_port, broker=broker, ca=ca, minutes=minutes))
 
     def undo_on_the_page(self, lease: str) -> None:
         status, said = self.press(
@@ -140,3 +146,24 @@ def test_a_rogue_is_cut_off_and_nobody_else_is_until_the_owner_takes_it_back(
         pass
     assert brokered.api_state()["leases"] == []
     assert list(acts(brokered.state)) == ["plug"]
+
+
+def test_the_broker_has_no_time_outs_so_a_guard_that_was_dead_lets_in_whom_it_should_have_let_in_meanwhile(
+    brokered: Brokered, dynamic_security: DynamicSecurity
+) -> None:
+    brokered.configure(minutes=0.1)
+    before = dynamic_security.user("plug")
+    brokered.start()
+    eventually(brokered.listens, "the guard has subscribed")
+    rogue = dynamic_security.device("plug", "never-seen-before")
+    eventually(lambda: done(brokered.state) == ["apply"], "the rogue's user is cut off")
+    brokered.kill()
+    ends = acts(brokered.state)["plug"].ends
+    assert ends is not None
+    eventually(lambda: datetime.now(UTC) > ends, "its time is over")
+    assert dynamic_security.log_in("plug") == "Not authorized"
+
+    brokered.start()
+    eventually(lambda: done(brokered.state)[-1] == "revert", "the guard that is back lets it in")
+    rogue.come_back()
+    assert dynamic_security.user("plug") == before
