@@ -72,7 +72,7 @@ class Sensor:
         self._told += 1
         after = self._home.entries()
         self._neighbour.publish("home/meter", json.dumps({"power": self._told}))
-        eventually(lambda: self._told in self.heard(after), f"reading {self._told} is in the journal")
+        eventually(lambda: self._told in self.heard(after), f"reading {self._told} is in the journal", seconds=LONG)
 
     def heard(self, after: int = 0) -> list[float | None]:
         return [one.value for one in events(self._home.state, after) if one.device == "meter"]
