@@ -402,3 +402,30 @@ def test_a_camera_whose_calls_become_stranger_climbs_from_a_restriction_to_a_qua
     assert list(dict.fromkeys(acts(said))) == [("camera", "restrict"), ("camera", "quarantine")]
     assert told(said) == [("household", "ask"), ("household", "notify")]
     assert [choice.split(" ")[1] for choice in records(said, "choice")] == ["rung=restrict", "rung=quarantine"]
+
+
+# What the owner does not want goes on
+
+
+def test_a_refused_device_is_cut_off_again_each_time_it_speaks_and_nobody_is_told_twice(network: Story) -> None:
+    network.settles(QUARANTINE, home=FULL)
+    network.commands("refuse", "camera")
+    (alarm,) = alarms(network.flows("camera", CLOUD))
+    assert alarm.device == "camera"
+    network.later(minutes=61)
+    said = network.flows("camera", CLOUD)
+    assert applied(said, "quarantine")
+    assert alarms(said) == []
+    assert (network.incident.rung, network.incident.alarms) == ("quarantine", 0)
+    assert applied(network.flows("camera", CLOUD), "quarantine") == [], "it is held already"
+
+
+def test_a_restricted_device_that_does_more_than_it_needs_may_be_narrowed_for_that_alone(network: Story) -> None:
+    more = ONCE._replace(peer="elsewhere.example")
+    network.settles(replace(RESTRICT, when=("rule:restricted device",)), home=FULL)
+    assert applied(network.twin().flows("camera", more), "restrict") == [], "nobody restricted it"
+    network.commands("restrict", "camera")
+    (narrowed,) = applied(network.flows("camera", more), "restrict")
+    assert narrowed.action.allow[0] == "tcp 443 cloud.example"
+    network.later(minutes=61)
+    assert applied(network.flows("camera", more), "restrict"), "it does it again, and so does the guard"

@@ -12,7 +12,8 @@ from homeward.core.vocabulary import is_guarded
 
 ARMED: Final = "entrance while armed"
 NAMES: Final = (
-    ARMED, "flood", "new client", "intrusion alert", "refused device", "new here", "silent", "never fine", "step up",
+    ARMED, "flood", "new client", "intrusion alert", "refused device", "restricted device", "new here", "silent",
+    "never fine", "step up",
 )  # fmt: skip
 
 ENTRY_DELAY_MS: Final = 45_000

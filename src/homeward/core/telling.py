@@ -102,10 +102,17 @@ class Telling:
             effects += self.messages.follow_up(incident, self.messages.told(incident), text, now)
         return effects
 
-    def confirmed(self, incident: Incident, device: Device, now: datetime) -> list[Effect]:
+    def holds(self, device: str) -> bool:
+        """Whether the guard is doing something to the device."""
+        return any(lease.action.device == device for lease in self._leases.acting())
+
+    def confirmed(
+        self, incident: Incident, device: Device, now: datetime, broken: Collection[str] = ()
+    ) -> list[Effect]:
         """The owner said "not me" while it goes on: that is evidence, and earns what a broken rule earns."""
         evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
-        called = {*words_of(device), *([f"rule:{incident.habit}"] if incident.kind in {"rule", "new"} else [])}
+        rule = [f"rule:{incident.habit}"] if incident.kind in {"rule", "new"} else []
+        called = {*words_of(device), *rule, *broken}
         deed = Deed(incident.device, incident.action, incident.person)
         decision = self._proportion.decide(incident, deed, evidence, called, now)
         self._ask_for_a_code(decision, now)
