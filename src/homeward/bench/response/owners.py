@@ -43,7 +43,7 @@ MISTAKEN: Final = 0.1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """``minds`` is the true cost of each rung where nothing is wrong: the chance that they mind it by day; at night a
-    message costs ``night`` times as much, capped at 1, and while nobody is home an act ``absent`` times as much.
+    message costs ``night`` times as much, capped at 1.
 
     ``hears`` is the chance to act on a message in time (by day, at night, while away), ``asked`` by how much that
     changes where it is a question, ``tires`` how far it falls if all of late was minded. ``answers`` is the share of
@@ -54,7 +54,6 @@ class Owner:
     about: str
     minds: Mapping[Rung, float]
     night: float = 1.0
-    absent: float = 1.0
     away: tuple[float, float] = AWAY
     hears: tuple[float, float, float] = (0.60, 0.30, 0.45)
     asked: float = 1.2
@@ -67,16 +66,12 @@ class Owner:
     @property
     def differs(self) -> bool:
         """Whether their costs are not what the ladder takes them to be."""
-        return (dict(self.minds), self.night, self.absent) != (USUAL, 1.0, 1.0)
+        return (dict(self.minds), self.night) != (USUAL, 1.0)
 
     def true_cost(self, rung: Rung, evidence: Evidence) -> float:
         """What the rung costs them where nothing is wrong: from 0 to 1."""
-        factor = 1.0
-        if rung in {"notify", "ask"} and evidence.night:
-            factor *= self.night
-        if rung in ACTS and evidence.away:
-            factor *= self.absent
-        return min(1.0, self.minds[rung] * factor)
+        woken = rung in {"notify", "ask"} and evidence.night
+        return min(1.0, self.minds[rung] * (self.night if woken else 1.0))
 
     def stops(self, incident: Incident, rung: Rung, tired: float, *, added: bool = False) -> bool:
         """Whether the rung stops the attack; ``tired`` is how much of late was minded, from 0 to 1. ``added``: what
@@ -160,7 +155,6 @@ OWNERS: Final = (
             "restrict": 0.20,  # the few devices that are used from afar
             "quarantine": 0.60,  # the camera cannot be looked through any more
         },
-        absent=1.0,
         away=(0.85, 0.90),
         hears=(0.45, 0.25, 0.20),  # what is no message of a person's: 15 to 25 % (Pielot and others 2018)
         answers=0.55,
