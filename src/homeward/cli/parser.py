@@ -179,14 +179,15 @@ _ADMITTING: Final = {
         "this device may do what it was seen to need, and no more",
         (
             "A device is one of yours, but whatever it does on the network beyond what it was\n"
-            "seen to need is told at once. Nothing is blocked by it."
+            "seen to need is told at once. It is blocked if you have a response to\n"
+            "rule:restricted device."
         ),
     ),
     "refuse": (
         "this device is not ours: tell whatever it does",
         (
             "A device is not one of yours: whatever it does is told, and nothing of it becomes\n"
-            "usual. Nothing is blocked by it."
+            "usual. It is cut off if you have a response to rule:refused device."
         ),
     ),
 }
