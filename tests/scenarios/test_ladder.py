@@ -429,3 +429,17 @@ def test_a_restricted_device_that_does_more_than_it_needs_may_be_narrowed_for_th
     assert narrowed.action.allow[0] == "tcp 443 cloud.example"
     network.later(minutes=61)
     assert applied(network.flows("camera", more), "restrict"), "it does it again, and so does the guard"
+
+
+def test_who_waits_until_no_code_is_asked_for_has_proven_nothing(home: Story) -> None:
+    night(home, LOCK_AGAIN)
+    home.sees("front lock", "unlocked", actor=ADA)
+    asked = home.incident
+    assert asked.unproven == ADA
+    home.later(hours=2)
+    said = home.answers(asked.id, "yes", person=ADA)
+    assert asked.answer is None
+    assert "has not given it" in records(said, "refused")[0]
+    home.commands("verified", person=ADA)
+    home.answers(asked.id, "yes", person=ADA)
+    assert asked.answer == "yes"

@@ -53,6 +53,9 @@ class Commands:
                 return [] if gone else [self._refused(item.target, "there is no such rule")]
             case "verified":
                 state.step_up.verified(item.person, state.at)
+                for incident in state.incidents.incidents.values():
+                    if incident.unproven == item.person:
+                        incident.unproven = ""
                 return [self._record("verified", item.person, f"gave a right code by {item.channel}")]
         return []
 

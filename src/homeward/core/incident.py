@@ -29,7 +29,8 @@ class Incident:
     interruptions it caused, ``guarded`` names the guarded devices in it (the first of them interrupts), and
     ``leases`` the actions it led to, messages among them. ``score`` (Q8 bits) is the strangest event's, and so are
     ``explanation`` and ``person``, who acted (nothing where unknown). ``concerned`` is whom an answer is about where
-    that is not the device: a client of the broker. ``spared`` says that the policy chose to interrupt nobody, and
+    that is not the device: a client of the broker. ``unproven`` is who was asked for a code about it and has given
+    none since, however long ago. ``spared`` says that the policy chose to interrupt nobody, and
     ``escalates`` when a second listener is told if nobody answers.
     """
 
@@ -57,6 +58,7 @@ class Incident:
     concerned: str = ""
     spared: bool = False
     escalates: datetime | None = None
+    unproven: str = ""
 
     def climb(self, rung: Rung) -> None:
         """It reached this rung; it never goes down again."""

@@ -74,7 +74,7 @@ class Telling:
             incident.spared = True
             return self._proportion.carry_out(incident, decision, now)
         alarm = self.incidents.alarm(incident, deed.device, now)
-        self._ask_for_a_code(decision, now)
+        self._ask_for_a_code(incident, decision, now)
         done = self._proportion.carry_out(incident, decision, now)
         return [alarm, *done, *self.messages.tell(incident, decision.choice.rung, evidence, now, deed.person)]
 
@@ -95,7 +95,7 @@ class Telling:
         decision = self._proportion.decide(incident, deed, evidence, called, now)
         decision = replace(decision, responses=self._not_done(incident, decision))
         self._credit.chosen(incident.id, evidence, decision.choice, now)
-        self._ask_for_a_code(decision, now)
+        self._ask_for_a_code(incident, decision, now)
         effects = self._proportion.carry_out(incident, decision, now)
         if decision.responses:
             text = f"More of it: {incident.reason}"
@@ -115,7 +115,7 @@ class Telling:
         called = {*words_of(device), *rule, *broken}
         deed = Deed(incident.device, incident.action, incident.person)
         decision = self._proportion.decide(incident, deed, evidence, called, now)
-        self._ask_for_a_code(decision, now)
+        self._ask_for_a_code(incident, decision, now)
         more = self._not_done(incident, decision)
         return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
 
@@ -130,10 +130,11 @@ class Telling:
         done = {(lease.action.device, lease.action.command) for lease in kept if lease is not None}
         return tuple(one for one in decision.responses if (one.device, one.command) not in done)
 
-    def _ask_for_a_code(self, decision: Decision, now: datetime) -> None:
+    def _ask_for_a_code(self, incident: Incident, decision: Decision, now: datetime) -> None:
         """Where that was chosen, or more: who did it counts as themselves only after they have given their code."""
         if "step_up" in decision.choice.options and HEIGHT[decision.choice.rung] >= HEIGHT["step_up"]:
             self._step_up.demand(decision.deed.person, milliseconds(now), STEP_UP_MINUTES)
+            incident.unproven = decision.deed.person
 
     def withdraw(self, now: datetime) -> list[Effect]:
         """Take back what is being done to devices that the owner now says are none to be acted upon."""
