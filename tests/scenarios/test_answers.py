@@ -340,3 +340,33 @@ def test_a_home_without_anybody_to_tell_answers_by_the_page_alone() -> None:
     story.floods("kitchen light")
     assert told(story.said) == []
     assert records(story.answers("i1", "yes"), "answered")
+
+
+def test_waiting_until_nobody_asks_for_the_code_any_more_makes_no_answer_evidence(home: Story) -> None:
+    home.settles(home=replace(FULL, verifiers=(ADA, "person:bob")))
+    home.at("03:10")
+    home.sees("front lock", "unlocked", actor=ADA)
+    home.sees("back door", "open", actor="person:bob")
+    home.later(minutes=5)
+    home.sees("front lock", "unlocked", actor=ADA)
+    asked = [one.id for one in home.engine.incidents.values()]
+    assert len(asked) == 2
+    home.later(hours=12)
+    assert not home.engine.state.step_up.must(ADA, home.engine.state.at)
+    before = learned(home)
+    for incident in asked:
+        assert records(home.answers(incident, "yes", person=ADA), "refused")
+    assert learned(home) == before
+    assert records(home.answers(asked[1], "yes", person="household"), "answered"), "somebody else may say so"
+    home.commands("verified", person="person:bob")
+    assert records(home.answers(asked[0], "yes", person=ADA), "refused")
+    home.commands("verified", person=ADA)
+    assert records(home.answers(asked[0], "yes", person=ADA), "answered")
+
+
+def test_what_goes_on_in_maintenance_leads_to_nothing(home: Story) -> None:
+    night(home, SIREN, LOCK_AGAIN)
+    home.sees("front door", "open")
+    home.commands("stand_down")
+    home.commands("mode", "maintenance", until=home.now + timedelta(hours=1))
+    assert home.sees("front lock", "unlocked") == []

@@ -435,7 +435,7 @@ def test_who_waits_until_no_code_is_asked_for_has_proven_nothing(home: Story) ->
     night(home, LOCK_AGAIN)
     home.sees("front lock", "unlocked", actor=ADA)
     asked = home.incident
-    assert asked.unproven == ADA
+    assert asked.unproven == [ADA]
     home.later(hours=2)
     said = home.answers(asked.id, "yes", person=ADA)
     assert asked.answer is None

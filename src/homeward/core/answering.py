@@ -114,7 +114,7 @@ class Answering:
         To wait until a code is no longer asked for proves nothing.
         """
         state = self._state
-        if state.step_up.suspected(item.person, state.at) or incident.unproven == item.person:
+        if state.step_up.suspected(item.person, state.at) or item.person in incident.unproven:
             return f"{item.person} was asked for a code and has not given it"
         state.agreed = [at for at in state.agreed if state.at - at < AGREED_MS]
         if item.answer == "yes" and len(state.agreed) >= AGREED_LIMIT:

@@ -38,10 +38,9 @@ class Circumstances:
         ends = None if quiet is None else quiet.ends_at(milliseconds(now), self._clock, self._state.offset)
         return None if ends is None else moment(ends)
 
-    def counts_as(self, person: str, device: Device, at: int) -> str:
-        """Whose act it is that somebody did in this person's name: nobody's, as long as they have to step up."""
-        doubtful = is_guarded(device.type, device.role) and self._state.step_up.must(person, at)
-        return "" if doubtful else person
+    def doubtful(self, person: str, device: Device, at: int) -> str:
+        """The person, if what is done to this device in their name does not count: they have to step up first."""
+        return person if is_guarded(device.type, device.role) and self._state.step_up.must(person, at) else ""
 
     def owners_rule(self, device: Device, action: str, person: str, at: int) -> StandingRule | None:
         """The owner's rule about what somebody did; none that relaxes counts for who has to step up.

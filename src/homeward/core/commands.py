@@ -54,8 +54,7 @@ class Commands:
             case "verified":
                 state.step_up.verified(item.person, state.at)
                 for incident in state.incidents.incidents.values():
-                    if incident.unproven == item.person:
-                        incident.unproven = ""
+                    incident.unproven = [one for one in incident.unproven if one != item.person]
                 return [self._record("verified", item.person, f"gave a right code by {item.channel}")]
         return []
 

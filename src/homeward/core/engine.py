@@ -162,10 +162,10 @@ class Engine:
         local = self._local(event, at)
         profile.pass_time(at)
         person = symbol(event.actor)
-        counts = self._circumstances.counts_as(person, device, at)
+        doubtful = self._circumstances.doubtful(person, device, at)
         seen = profile.observe(
             event.device, event.action, at, local,
-            person=counts, origin=symbol(event.origin), value=event.value,
+            person="" if doubtful else person, origin=symbol(event.origin), value=event.value,
         )  # fmt: skip
         state.twice.note(event, seen, at)
         state.arrivals.meet(event.device, at)
@@ -185,9 +185,9 @@ class Engine:
             return False
         owners = self._circumstances.owners_rule(device, event.action, person, at)
         if broken is None:
-            broken = rules.of_the_owner(event, owners, doubtful="" if counts else person)
+            broken = rules.of_the_owner(event, owners, doubtful=doubtful)
         if broken is not None:
-            self._rule(broken, device, seen, effects, event.attributes.get("username", ""))
+            self._rule(broken, device, seen, effects, event.attributes.get("username", ""), doubtful)
         elif owners is not None and owners.verdict == "always_fine":
             profile.learn(seen)
             return False
@@ -239,11 +239,12 @@ class Engine:
         """Another source tells the same: no second event, but it may know who did it, or through what."""
         self._count("told_twice")
         said, at, live = symbol(event.actor), self.state.at, not self.state.backfill
-        counts, origin = self._circumstances.counts_as(said, device, at), twin.origin or symbol(event.origin)
+        doubtful = self._circumstances.doubtful(said, device, at)
+        counts, origin = "" if doubtful else said, twin.origin or symbol(event.origin)
         owners = self._circumstances.owners_rule(device, event.action, said, at)
-        broken = rules.of_the_owner(event, owners, doubtful="" if counts else said)
+        broken = rules.of_the_owner(event, owners, doubtful=doubtful)
         if broken is not None and live:
-            self._telling.rule(broken, device, event.action, moment(at), effects, person=counts)
+            self._telling.rule(broken, device, event.action, moment(at), effects, person=counts, doubtful=doubtful)
             return True
         if (twin.person or counts, origin) == (twin.person, twin.origin):
             return False
@@ -287,12 +288,13 @@ class Engine:
         effects += tell(incident, Deed(seen.device, seen.action, seen.person), evidence, words_of(device), now)
 
     def _rule(
-        self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect], concerned: str = ""
-    ) -> None:
+        self, broken: tuple[str, str], device: Device, seen: Observation, effects: list[Effect],
+        concerned: str = "", doubtful: str = "",
+    ) -> None:  # fmt: skip
         """An event that breaks a built-in rule: watched from the first minute, marked as a rule."""
         incident = self._telling.rule(
             broken, device, seen.action, moment(self.state.at), effects,
-            person=seen.person, concerned=concerned,
+            person=seen.person, concerned=concerned, doubtful=doubtful,
         )  # fmt: skip
         effects += self._hold(seen, 0, incident)
 

@@ -15,6 +15,7 @@ from homeward.core.inputs import Answer
 
 INCIDENT_LIMIT: Final = 256
 GUARDED_LIMIT: Final = 64
+UNPROVEN_LIMIT: Final = 64
 QUIET: Final = timedelta(minutes=30)
 LONGEST: Final = timedelta(hours=6)
 
@@ -29,9 +30,9 @@ class Incident:
     interruptions it caused, ``guarded`` names the guarded devices in it (the first of them interrupts), and
     ``leases`` the actions it led to, messages among them. ``score`` (Q8 bits) is the strangest event's, and so are
     ``explanation`` and ``person``, who acted (nothing where unknown). ``concerned`` is whom an answer is about where
-    that is not the device: a client of the broker. ``unproven`` is who was asked for a code about it and has given
-    none since, however long ago. ``spared`` says that the policy chose to interrupt nobody, and
-    ``escalates`` when a second listener is told if nobody answers.
+    that is not the device: a client of the broker. ``unproven`` are those who were asked for a code about it, or
+    acted in it while they were, and have given none since, however long ago. ``spared`` says that the policy chose
+    to interrupt nobody, and ``escalates`` when a second listener is told if nobody answers.
     """
 
     id: str
@@ -58,12 +59,17 @@ class Incident:
     concerned: str = ""
     spared: bool = False
     escalates: datetime | None = None
-    unproven: str = ""
+    unproven: list[str] = field(default_factory=list)
 
     def climb(self, rung: Rung) -> None:
         """It reached this rung; it never goes down again."""
         if HEIGHT[rung] > HEIGHT[self.rung]:
             self.rung = rung
+
+    def doubt(self, person: str) -> None:
+        """Somebody acted in this person's name, and may be somebody else."""
+        if person and person not in self.unproven:
+            self.unproven = [*self.unproven, person][-UNPROVEN_LIMIT:]
 
     def explained(self) -> Explanation:
         """Why it was told, at length. Blindness is explained as it stands now: its reason tells how it went on."""

@@ -65,7 +65,7 @@ class Telling:
         ``called`` are words of responses.
         """
         evidence = self._right_now(incident, evidence, now)
-        if incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(deed.device)):
+        if self._mutes(incident, deed):
             incident.spared = True
             return [Record(at=now, kind="muted", subject=incident.id, detail="maintenance: nobody is told")]
         decision = self._proportion.decide(incident, deed, evidence, called, now)
@@ -86,7 +86,7 @@ class Telling:
         What could have been chosen when it was told is not asked again: the owner may have taken it back.
         """
         before = self._credit.options(incident.id)
-        if before is None or incident.answer is not None or not incident.alarms:
+        if before is None or incident.answer is not None or not incident.alarms or self._mutes(incident, deed):
             return []
         evidence = self._right_now(incident, evidence, now)
         options = self._proportion.options(incident, deed, evidence, called, now)
@@ -119,6 +119,10 @@ class Telling:
         more = self._not_done(incident, decision)
         return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
 
+    def _mutes(self, incident: Incident, deed: Deed) -> bool:
+        """Whether the mode says that nothing is done and nobody is told."""
+        return incident.habit != ARMED and self._circumstances.mutes(self._proportion.device(deed.device))
+
     def _right_now(self, incident: Incident, evidence: Evidence, now: datetime) -> Evidence:
         """The evidence, and what it is like at this moment."""
         away, night = self._circumstances(now)
@@ -134,7 +138,7 @@ class Telling:
         """Where that was chosen, or more: who did it counts as themselves only after they have given their code."""
         if "step_up" in decision.choice.options and HEIGHT[decision.choice.rung] >= HEIGHT["step_up"]:
             self._step_up.demand(decision.deed.person, milliseconds(now), STEP_UP_MINUTES)
-            incident.unproven = decision.deed.person
+            incident.doubt(decision.deed.person)
 
     def withdraw(self, now: datetime) -> list[Effect]:
         """Take back what is being done to devices that the owner now says are none to be acted upon."""
@@ -167,14 +171,19 @@ class Telling:
         *,
         person: str = "",
         concerned: str = "",
+        doubtful: str = "",
     ) -> Incident:
-        """A rule is broken (its name, and why in words). ``concerned`` is whom an act is about: the broker's user."""
+        """A rule is broken (its name, and why in words). ``concerned`` is whom an act is about: the broker's user.
+
+        ``doubtful`` is who has to step up and has not, if it was done in their name.
+        """
         name, why = broken
         incident = self.incidents.find_open("rule", name, device.name)
         if incident is None:
             incident = self.open("rule", now, device.name, action)
             incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
             incident.person, incident.concerned = person, concerned if device.type == "broker" else ""
+        incident.doubt(doubtful)
         if self.incidents.join(incident, now):
             evidence = Evidence(above=0, rule=True, guarded=guards(device))
             called = {*words_of(device), f"rule:{name}"}
