@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,7 +57,7 @@ responder = "nftables"
 [[response]]
 device = "*"
 command = "restrict"
-when = ["rule:intrusion alert"]
+when = ["rule:intrusion alert", "rule:restricted device"]
 responder = "nftables"
 """
 
@@ -149,8 +149,19 @@ def test_a_refused_device_is_cut_off_and_the_kernel_lets_it_in_again_while_the_g
     assert home.seconds_left() == []
 
 
-def test_a_device_of_which_another_guard_warns_keeps_what_it_was_learned_to_need_and_nothing_else(
-    gateway: Gateway, home: Home
+def another_guard_warns(gateway: Gateway) -> None:
+    gateway.warn(DEVICE, WORLD)
+
+
+def it_was_restricted_and_strays(gateway: Gateway) -> None:
+    restricted = gateway.command("restrict", CAMERA)
+    assert restricted.returncode == 0, restricted.stderr
+    gateway.speak(6667)
+
+
+@pytest.mark.parametrize("happens", [another_guard_warns, it_was_restricted_and_strays])
+def test_a_device_keeps_what_it_was_learned_to_need_and_nothing_else(
+    gateway: Gateway, home: Home, happens: Callable[[Gateway], None]
 ) -> None:
     gateway.live_through([OFTEN] * 40, [OFTEN] * 40 + [ONCE])
     gateway.start()
@@ -158,7 +169,7 @@ def test_a_device_of_which_another_guard_warns_keeps_what_it_was_learned_to_need
     assert home.device.tcp(WORLD, 80)
     assert home.device.tcp(OTHER, 80)
 
-    gateway.warn(DEVICE, WORLD)
+    happens(gateway)
     eventually(lambda: done(gateway.state) == ["apply"], "the camera is restricted")
     claim = acts(gateway.state)[CAMERA]
     assert (claim.command, claim.allow) == ("restrict", (f"tcp 443 {WORLD}",))
