@@ -58,7 +58,7 @@ class Answering:
         if incident is None or incident.kind == "blind" or incident.answer is not None:
             why = "no such incident" if incident is None else "cannot be answered, or was answered before"
             return [Record(at=now, kind="refused", subject=item.incident, detail=why)]
-        doubt = self._doubt(item, incident)
+        doubt = self._doubt(item)
         if doubt and item.answer == "yes":  # what is held stays held, what was done stays until its end
             detail = f"that was me, but {doubt}: nothing is learned from it"
             return [Record(at=now, kind="refused", subject=incident.id, detail=detail)]
@@ -108,13 +108,13 @@ class Answering:
                 effects += self._leases.take_back(lease, now, "the owner said: that was me")
         return effects
 
-    def _doubt(self, item: Feedback, incident: Incident) -> str:
+    def _doubt(self, item: Feedback) -> str:
         """Why an answer is no evidence, in words; nothing where it is.
 
         To wait until a code is no longer asked for proves nothing.
         """
         state = self._state
-        if state.step_up.suspected(item.person, state.at) or item.person in incident.unproven:
+        if state.step_up.suspected(item.person, state.at) or item.person in state.unproven():
             return f"{item.person} was asked for a code and has not given it"
         state.agreed = [at for at in state.agreed if state.at - at < AGREED_MS]
         if item.answer == "yes" and len(state.agreed) >= AGREED_LIMIT:

@@ -49,6 +49,10 @@ class EngineState:
     """When (ms) somebody said "that was me" within the last hour."""
     counters: dict[str, int] = field(default_factory=dict)
 
+    def unproven(self) -> set[str]:
+        """Who was asked for a code about an incident and has given none since, however long ago."""
+        return {person for incident in self.incidents.incidents.values() for person in incident.unproven}
+
     def fork(self) -> EngineState:
         """A copy that can go on by itself; what was learned is shared until the copy looks at it."""
         twin = copy(self)

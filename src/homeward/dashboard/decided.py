@@ -85,10 +85,11 @@ class ModeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepUpView:
-    """Somebody who was asked for a code and has not given it, and when that ends."""
+    """Somebody who was asked for a code and has not given it, and until when their acts count as nobody's: ``None``
+    where that is over, and only their answers still do."""
 
     person: str
-    until: datetime
+    until: datetime | None
 
 
 def rules(state: EngineState, timezone: str, zone: tzinfo) -> tuple[RuleView, ...]:
@@ -177,9 +178,9 @@ def mode(state: EngineState, now: datetime, zone: tzinfo) -> ModeView:
 
 
 def asked(state: EngineState, now: datetime, zone: tzinfo) -> tuple[StepUpView, ...]:
-    """Who has to give a code, the soonest to end first."""
+    """Who has to give a code, the soonest to end first, then those who let the time pass."""
     at = milliseconds(now)
     must = sorted((ends, person) for person, ends in state.step_up.until.items() if at < ends)
-    return tuple(
-        StepUpView(person=safe(person), until=moment(ends).astimezone(zone)) for ends, person in must[:ASKED_SHOWN]
-    )
+    acting = [StepUpView(person=safe(person), until=moment(ends).astimezone(zone)) for ends, person in must]
+    late = sorted(state.unproven() - {person for _, person in must})
+    return tuple((acting + [StepUpView(person=safe(person), until=None) for person in late])[:ASKED_SHOWN])
