@@ -148,6 +148,11 @@ def test_a_refused_device_is_cut_off_and_the_kernel_lets_it_in_again_while_the_g
     assert home.device.ping(WORLD)
     assert home.seconds_left() == []
 
+    gateway.speak(port=7000)
+    eventually(lambda: done(gateway.state)[-1] == "apply", "it is cut off again, since it goes on")
+    assert not home.device.ping(WORLD, seconds=PATIENCE)
+    assert gateway.told() == [told]
+
 
 def another_guard_warns(gateway: Gateway) -> None:
     gateway.warn(DEVICE, WORLD)

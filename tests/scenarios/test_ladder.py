@@ -45,8 +45,8 @@ def night(home: Story, *responses: Response) -> Story:
     return home
 
 
-@pytest.fixture(scope="module")
-def three_days_of_a_camera(four_weeks: Story) -> Story:
+@pytest.fixture(name="three_days_of_a_camera", scope="module")
+def three_days_fixture(four_weeks: Story) -> Story:
     """A camera that speaks with its cloud and asks for the time, on two days, and once with another server."""
     story = four_weeks.twin()
     story.settles(home=FULL)
@@ -59,8 +59,8 @@ def three_days_of_a_camera(four_weeks: Story) -> Story:
     return story
 
 
-@pytest.fixture
-def network(three_days_of_a_camera: Story) -> Story:
+@pytest.fixture(name="network")
+def network_fixture(three_days_of_a_camera: Story) -> Story:
     return three_days_of_a_camera.twin()
 
 
@@ -402,33 +402,6 @@ def test_a_camera_whose_calls_become_stranger_climbs_from_a_restriction_to_a_qua
     assert list(dict.fromkeys(acts(said))) == [("camera", "restrict"), ("camera", "quarantine")]
     assert told(said) == [("household", "ask"), ("household", "notify")]
     assert [choice.split(" ")[1] for choice in records(said, "choice")] == ["rung=restrict", "rung=quarantine"]
-
-
-# What the owner does not want goes on
-
-
-def test_a_refused_device_is_cut_off_again_each_time_it_speaks_and_nobody_is_told_twice(network: Story) -> None:
-    network.settles(QUARANTINE, home=FULL)
-    network.commands("refuse", "camera")
-    (alarm,) = alarms(network.flows("camera", CLOUD))
-    assert alarm.device == "camera"
-    network.later(minutes=61)
-    said = network.flows("camera", CLOUD)
-    assert applied(said, "quarantine")
-    assert alarms(said) == []
-    assert (network.incident.rung, network.incident.alarms) == ("quarantine", 0)
-    assert applied(network.flows("camera", CLOUD), "quarantine") == [], "it is held already"
-
-
-def test_a_restricted_device_that_does_more_than_it_needs_may_be_narrowed_for_that_alone(network: Story) -> None:
-    more = ONCE._replace(peer="elsewhere.example")
-    network.settles(replace(RESTRICT, when=("rule:restricted device",)), home=FULL)
-    assert applied(network.twin().flows("camera", more), "restrict") == [], "nobody restricted it"
-    network.commands("restrict", "camera")
-    (narrowed,) = applied(network.flows("camera", more), "restrict")
-    assert narrowed.action.allow[0] == "tcp 443 cloud.example"
-    network.later(minutes=61)
-    assert applied(network.flows("camera", more), "restrict"), "it does it again, and so does the guard"
 
 
 def test_who_waits_until_no_code_is_asked_for_has_proven_nothing(home: Story) -> None:

@@ -15,6 +15,7 @@ from homeward.core.local_time import milliseconds, moment
 from homeward.core.modes import AWAY, HOME, MAINTENANCE
 from homeward.core.settings import Device
 from homeward.core.state import EngineState
+from homeward.core.vocabulary import CLAIMS
 
 _QUIETING: Final = frozenset({"mode", "disarm", "rule_add", "rule_remove", "approve", "confirm_young"})
 """What could make the guard less watchful."""
@@ -46,6 +47,7 @@ class Commands:
                 state.profile.young = {}
             case "approve" | "restrict" | "refuse":
                 state.arrivals.admit(item.target, item.command, state.at)
+                return self._let_in(item) if item.command == "approve" else []
             case "rule_add":
                 return self._add_rule(item)
             case "rule_remove":
@@ -91,6 +93,14 @@ class Commands:
                 self._state.credit.undone(lease.action.incident)
         taken = self._leases.take_back_all(target, now, f"{item.person} took it back")
         return [self._refused(item.target, "no such open lease")] if taken is None else taken
+
+    def _let_in(self, item: Change) -> list[Effect]:
+        """What is held against a device ends when the owner approves it."""
+        effects: list[Effect] = []
+        for lease in self._leases.acting():
+            if lease.action.device == item.target and lease.action.command in CLAIMS:
+                effects += self._leases.take_back(lease, moment(self._state.at), f"{item.person} approved it")
+        return effects
 
     def _enter_mode(self, name: str, item: Change) -> list[Effect]:
         state = self._state

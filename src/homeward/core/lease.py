@@ -10,7 +10,7 @@ from typing import Final, Literal
 from homeward.core.effects import Action, Apply, Effect, Record, Revert
 from homeward.core.event import Event
 from homeward.core.inputs import Outcome
-from homeward.core.settings import Response
+from homeward.core.settings import DRY_RUN, Response
 from homeward.core.vocabulary import CLAIMS, MESSAGES, obeys
 
 LeaseStatus = Literal["applying", "active", "reverting", "ended"]
@@ -32,6 +32,8 @@ DETAIL_LIMIT: Final = 500
 """How much of what a responder says of its failure is kept, in characters."""
 
 HOUR: Final = timedelta(hours=1)
+TIME_OVER: Final = "its time was over"
+"""Begins the outcome of a lease that nobody took back."""
 DONE: Final = "done; ends by itself"
 """How a one-shot act or a message ends that its responder has taken."""
 
@@ -101,9 +103,16 @@ class LeaseBook:
         """The leases that are not ended, oldest first."""
         return tuple(lease for lease in self.state.leases.values() if lease.status != "ended")
 
-    def acting(self) -> tuple[Lease, ...]:
-        """The open leases on devices, oldest first: not the messages that are on their way."""
-        return tuple(lease for lease in self.open() if lease.action.command not in MESSAGES)
+    def acting(self, *, rehearsed: bool = True) -> tuple[Lease, ...]:
+        """The open leases on devices, oldest first: not the messages that are on their way.
+
+        Without those that are only ``rehearsed`` where these do not count: a dry run must not keep from acting.
+        """
+        return tuple(
+            lease
+            for lease in self.open()
+            if lease.action.command not in MESSAGES and (rehearsed or lease.action.responder != DRY_RUN)
+        )
 
     def incidents(self) -> set[str]:
         """The incidents that an open lease belongs to."""
@@ -149,7 +158,8 @@ class LeaseBook:
             ends=None if response.minutes is None else now + timedelta(milliseconds=round(response.minutes * 60_000)),
             allow=allow,
         )
-        state.opened.append(now)
+        if response.responder != DRY_RUN:
+            state.opened.append(now)
         lease = self._open(action, now)
         return lease, self._apply(lease, now)
 
@@ -240,7 +250,7 @@ class LeaseBook:
         if lease.status == "reverting":
             return [self._revert(lease, now, lease.outcome)]
         if ends is not None and ends <= now:
-            return [self._revert(lease, now, "its time was over")]
+            return [self._revert(lease, now, TIME_OVER)]
         if lease.status == "active":
             lease.attempts += 1
             lease.next_attempt = now + REFRESH

@@ -100,7 +100,7 @@ class NetworkWatch:
             if told:  # more of what was told and not answered is bundled into one silent, visible entry
                 traffic.hold(device.name, flow, reading.seen)
                 effects.append(Record(at=now, kind="still_unusual", subject=device.name, detail=flow.peer))
-                self._keep_out(device, flow, reading, now, effects)
+                self._keep_out(device, flow, reading, now, None, effects)
                 return
             incident = self._telling.open("network", now, device.name, "flow")
         self._describe(incident, device, flow, reading)
@@ -112,6 +112,8 @@ class NetworkWatch:
         called = words_of(device) | broken
         tell = self._telling.interrupt if news else self._telling.go_on
         effects += tell(incident, Deed(device.name, FLOW), evidence, called, now)
+        if not news:
+            self._keep_out(device, flow, reading, now, incident, effects)
 
     def _broken(self, device: Device, flow: Flow) -> set[str]:
         """The rule that a device breaks by speaking at all, or by speaking with whom it does not need."""
@@ -120,19 +122,23 @@ class NetworkWatch:
         beyond = device.name in self._arrivals.restricted and not self._traffic.needs_it(device.name, flow)
         return {"rule:restricted device"} if beyond else set()
 
-    def _keep_out(self, device: Device, flow: Flow, reading: Reading, now: datetime, effects: list[Effect]) -> None:
+    def _keep_out(
+        self, device: Device, flow: Flow, reading: Reading, now: datetime, incident: Incident | None,
+        effects: list[Effect],
+    ) -> None:  # fmt: skip
         """What the owner does not want goes on after its act has ended: it is done again, and nobody is interrupted.
 
-        An entry of its own says so.
+        Where no ``incident`` is open any more, an entry of its own says so.
         """
         broken = self._broken(device, flow)
         if not broken or self._telling.holds(device.name):
             return
-        incident = self._telling.open("network", now, device.name, FLOW)
-        self._describe(incident, device, flow, reading)
-        incident.spared = True
-        self._telling.incidents.join(incident, now)
-        effects += self._telling.confirmed(incident, device, now, broken)
+        if incident is None:
+            incident = self._telling.open("network", now, device.name, FLOW)
+            self._describe(incident, device, flow, reading)
+            incident.spared = True
+            self._telling.incidents.join(incident, now)
+        effects += self._telling.keep_out(incident, device, now, broken)
 
     def _describe(self, incident: Incident, device: Device, flow: Flow, reading: Reading) -> None:
         """The strangest flow is what the incident is about."""

@@ -8,6 +8,9 @@ from typing import Final, Literal
 CONCERNED: Final = "*"
 """As the device of a response: the one that the incident is about."""
 
+DRY_RUN: Final = "dry_run"
+"""The responder that only says what it would have done."""
+
 PolicyName = Literal["ladder", "trial", "learned"]
 
 
@@ -41,7 +44,7 @@ class Response:
     when: tuple[str, ...]
     minutes: float | None = 10.0
     restore: str | None = None
-    responder: str = "dry_run"
+    responder: str = DRY_RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

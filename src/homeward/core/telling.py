@@ -17,13 +17,13 @@ from homeward.core.decision.policy import Evidence
 from homeward.core.decision.proportion import Decision, Deed, Proportion
 from homeward.core.effects import Effect, IncidentKind, Notify, Record
 from homeward.core.incident import Incident, IncidentBook
-from homeward.core.lease import LeaseBook
+from homeward.core.lease import TIME_OVER, LeaseBook
 from homeward.core.local_time import milliseconds
 from homeward.core.messages import Messages
 from homeward.core.rules import ARMED
 from homeward.core.settings import Device, Response
 from homeward.core.step_up import StepUp
-from homeward.core.vocabulary import is_guarded
+from homeward.core.vocabulary import CLAIMS, is_guarded
 
 STEP_UP_MINUTES: Final = int(STEPS["step_up"].minutes or 0)
 _ANEW: Final = ACTS | {"step_up"}
@@ -106,18 +106,36 @@ class Telling:
         """Whether the guard is doing something to the device."""
         return any(lease.action.device == device for lease in self._leases.acting())
 
-    def confirmed(
-        self, incident: Incident, device: Device, now: datetime, broken: Collection[str] = ()
-    ) -> list[Effect]:
+    def confirmed(self, incident: Incident, device: Device, now: datetime) -> list[Effect]:
         """The owner said "not me" while it goes on: that is evidence, and earns what a broken rule earns."""
-        evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
         rule = [f"rule:{incident.habit}"] if incident.kind in {"rule", "new"} else []
-        called = {*words_of(device), *rule, *broken}
-        deed = Deed(incident.device, incident.action, incident.person)
-        decision = self._proportion.decide(incident, deed, evidence, called, now)
+        decision = self._earned(incident, device, rule, now)
         self._ask_for_a_code(incident, decision, now)
         more = self._not_done(incident, decision)
-        return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned") if more else []
+        if not more:
+            return list(decision.refused)
+        return self._proportion.carry_out(incident, replace(decision, responses=more), now, "earned")
+
+    def keep_out(self, incident: Incident, device: Device, now: datetime, broken: Collection[str]) -> list[Effect]:
+        """What the owner does not want goes on, and nothing holds it: claims whose time was over are made again.
+
+        What the owner took back is not.
+        """
+        kept = [self._leases.state.leases.get(name) for name in incident.leases]
+        ended = [one for one in kept if one is not None and one.action.command in CLAIMS]
+        if any(not one.outcome.startswith(TIME_OVER) for one in ended):
+            return []
+        decision = self._earned(incident, device, broken, now)
+        claims = tuple(one for one in decision.responses if one.command in CLAIMS)
+        return (
+            self._proportion.carry_out(incident, replace(decision, responses=claims), now, "again") if claims else []
+        )
+
+    def _earned(self, incident: Incident, device: Device, rules: Collection[str], now: datetime) -> Decision:
+        """What is decided where a rule is broken, or the owner has spoken."""
+        evidence = Evidence(above=1, rule=True, guarded=guards(device), kind=incident.kind)
+        deed = Deed(incident.device, incident.action, incident.person)
+        return self._proportion.decide(incident, deed, evidence, {*words_of(device), *rules}, now)
 
     def _mutes(self, incident: Incident, deed: Deed) -> bool:
         """Whether the mode says that nothing is done and nobody is told."""

@@ -20,7 +20,7 @@ from homeward.core.event import Event
 from homeward.core.incident import Incident
 from homeward.core.inputs import Answer, Input
 from homeward.core.lease import Lease, LeaseStatus
-from homeward.core.settings import Device, PolicyName, Settings
+from homeward.core.settings import DRY_RUN, Device, PolicyName, Settings
 from homeward.core.state import EngineState
 from homeward.dashboard import decided, told, words
 from homeward.dashboard.decided import ModeView, RuleOffer, RuleView, StepUpView
@@ -37,8 +37,6 @@ ENDED_SHOWN = 10
 EVENTS_SHOWN = 30
 COUNTERS_SHOWN = 96
 WANTS_SHOWN = 6
-
-DRY_RUN = "dry_run"
 
 
 class Readiness(Protocol):

@@ -15,7 +15,7 @@ from homeward.core.decision.policy import Choice, Evidence, Policy
 from homeward.core.effects import Effect, Record
 from homeward.core.incident import Incident
 from homeward.core.lease import LeaseBook
-from homeward.core.settings import CONCERNED, Device, Response, Settings
+from homeward.core.settings import CONCERNED, DRY_RUN, Device, Response, Settings
 from homeward.core.vocabulary import CLAIMS, ONE_SHOT
 
 
@@ -175,7 +175,7 @@ class Proportion:
             response=response,
             target=self.device(response.device),
             after=deed.action if response.device == deed.device else "",
-            acting=self._leases.acting(),
+            acting=self._leases.acting(rehearsed=response.responder == DRY_RUN),
             opened_last_hour=self._leases.opened_last_hour(now),
         )
         return refusal(situation)
