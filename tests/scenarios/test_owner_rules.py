@@ -7,18 +7,21 @@ from datetime import timedelta
 
 import pytest
 from tests.scenarios.story import SIREN, Story, acts, alarms, records, told
-from tests.scenarios.test_ladder import ADA, CLOUD, FULL, QUARANTINE, RELAY, RESTRICT, night, three_days_of_a_camera
+from tests.scenarios.test_ladder import (
+    ADA,
+    CLOUD,
+    FULL,
+    QUARANTINE,
+    RELAY,
+    RESTRICT,
+    network_fixture,  # noqa: F401 - a fixture
+    night,
+    three_days_fixture,  # noqa: F401 - a fixture
+)
 
 from homeward.core.effects import Effect
 from homeward.core.local_time import milliseconds
 from homeward.core.standing import StandingRule, Verdict
-
-__all__ = ["three_days_of_a_camera"]
-
-
-@pytest.fixture
-def network(three_days_of_a_camera: Story) -> Story:
-    return three_days_of_a_camera.twin()
 
 
 def rules(home: Story, verdict: Verdict, device: str, action: str = "", **said: object) -> list[Effect]:
