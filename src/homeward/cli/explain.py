@@ -15,7 +15,7 @@ from homeward.cli.reading import resumed
 from homeward.core.engine import Engine
 from homeward.core.explanation import Explanation
 from homeward.core.incident import Incident
-from homeward.dashboard import words
+from homeward.dashboard import told, words
 from homeward.dashboard.view import safe
 
 OK, PROBLEM = 0, 1
@@ -59,7 +59,8 @@ def as_json(incident: Incident) -> dict[str, Any]:
 def as_text(incident: Incident, engine: Engine) -> str:
     """An incident and its explanation for people; times are the home's own."""
     zone = ZoneInfo(engine.settings.timezone)
-    head = f"{incident.id}  {words.rung(incident.rung)}, {_span(incident, zone)}"
+    how = f"{words.rung(incident.rung)}{', in a dry run' if told.rehearsed(incident, engine.leases) else ''}"
+    head = f"{incident.id}  {how}, {_span(incident, zone)}"
     parts = [head, _folded(incident.reason, "")]
     for title, said in _parts(incident, incident.explained()):
         parts.append(f"{title}\n" + "\n".join(_folded(line, "  ") for line in said))

@@ -16,7 +16,7 @@ from homeward.core.engine import Engine
 from homeward.core.event import Event
 from homeward.core.incident import Incident
 from homeward.core.local_time import milliseconds, moment
-from homeward.dashboard import words
+from homeward.dashboard import told, words
 from homeward.dashboard.view import safe
 from homeward.exchange import attack, mud, ocsf
 from homeward.exchange.needs import MudError, Seen, is_domain, local_address
@@ -133,7 +133,7 @@ def incidents(chosen: argparse.Namespace) -> int:
                 print(line.decode(), end="")
             return OK
     if wanted:
-        _print_table([_row(one, zone) for one in wanted])
+        _print_table([_row(one, engine, zone) for one in wanted])
     else:
         print(f"homeward: no incident{'' if since is None else ' since then'}", file=sys.stderr)
     return OK
@@ -190,11 +190,12 @@ def _first_event(journal: Journal, incident: Incident) -> Event | None:
     return None
 
 
-def _row(one: Incident, zone: tzinfo) -> tuple[str, ...]:
+def _row(one: Incident, engine: Engine, zone: tzinfo) -> tuple[str, ...]:
     opened = f"{one.opened.astimezone(zone):%Y-%m-%d %H:%M}"
     kind = words.kind(one.kind) or "habit"
     said = words.answer(one.answer, one.kind) or ("" if one.closed is not None else "going on")
-    return one.id, opened, words.rung(one.rung), kind, said, safe(one.reason)
+    how = f"{words.rung(one.rung)}{', in a dry run' if told.rehearsed(one, engine.leases) else ''}"
+    return one.id, opened, how, kind, said, safe(one.reason)
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:

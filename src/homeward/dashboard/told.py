@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
 
+from homeward.core.effects import Action
 from homeward.core.incident import Incident
 from homeward.core.lease import Lease
+from homeward.core.settings import DRY_RUN
 from homeward.core.vocabulary import MESSAGES
 from homeward.dashboard.names import safe
 
@@ -80,3 +82,14 @@ def _delivery(lease: Lease) -> Delivery:
     if lease.error:
         return "failing"
     return "sending" if lease.attempts else "waiting"
+
+
+def acts(one: Incident, leases: Mapping[str, Lease]) -> list[Action]:
+    """What was done to devices about an incident."""
+    return [leases[name].action for name in one.leases if name in leases and not is_message(leases[name])]
+
+
+def rehearsed(one: Incident, leases: Mapping[str, Lease]) -> bool:
+    """Whether something would have been done about it, and it all was a dry run."""
+    done = acts(one, leases)
+    return bool(done) and all(act.responder == DRY_RUN for act in done)

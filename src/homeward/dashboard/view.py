@@ -315,7 +315,6 @@ def _standing(one: Incident, state: EngineState) -> Literal["", "restricted", "r
 
 def _incident(one: Incident, engine: Engine, configured: Mapping[str, Device], zone: tzinfo) -> IncidentView:
     state, leases = engine.state, engine.leases
-    acts = [leases[name].action for name in one.leases if name in leases and not told.is_message(leases[name])]
     return IncidentView(
         id=one.id,
         kind=one.kind,
@@ -337,8 +336,8 @@ def _incident(one: Incident, engine: Engine, configured: Mapping[str, Device], z
         wants=_wants(one, state),
         standing=_standing(one, state),
         told=told.messages(one, leases, zone),
-        acted=bool(acts),
-        rehearsed=bool(acts) and all(act.responder == DRY_RUN for act in acts),
+        acted=bool(told.acts(one, leases)),
+        rehearsed=told.rehearsed(one, leases),
         rules=decided.offer(one, state, configured, zone),
     )
 
