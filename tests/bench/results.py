@@ -244,6 +244,21 @@ def speed_result() -> dict[str, Any]:
     }
 
 
+def response_result() -> dict[str, Any]:
+    """Two owners whom nobody has."""
+    owners = {
+        name: {
+            "differs": differs, "cost_fixed": 0.5, "cost_oracle": 0.2, "cost_within_reach": 0.33,
+            "ratio": ratio, "ratio_low": ratio - 0.02, "ratio_high": ratio + 0.02,
+            "attacks_let_through": 90, "attacks_let_through_fixed": 100,
+        }
+        for name, differs, ratio in (("easily_annoyed", True, 0.7), ("tolerant", False, 1.0))
+    }  # fmt: skip
+    beside = {"cost": 0.4, "cost_fixed": 0.5, "attacks_let_through": 140, "attacks_let_through_fixed": 100}
+    peers = {peer: dict.fromkeys(owners, beside) for peer in ("vowpal_wabbit", "mabwiser")}
+    return {"owners": owners, "peers": peers, "seed": 1000}
+
+
 RESULTS = {
     "quiet": quiet_result(),
     "generations": generations_result(),
@@ -253,4 +268,5 @@ RESULTS = {
     "masquerade": masquerade_result(),
     "network": network_result(),
     "speed": speed_result(),
+    "response": response_result(),
 }
