@@ -8,11 +8,14 @@ from tests.scenarios.story import Story, acts, alarms
 from tests.scenarios.test_ladder import (
     CLOUD,
     FULL,
+    NO_STRANGERS,
     ONCE,
     QUARANTINE,
     RESTRICT,
     applied,
+    client,
     network_fixture,  # noqa: F401 - a fixture
+    night,
     three_days_fixture,  # noqa: F401 - a fixture
 )
 
@@ -58,3 +61,12 @@ def test_a_restricted_device_that_does_more_than_it_needs_may_be_narrowed_for_th
     assert narrowed.action.allow[0] == "tcp 443 cloud.example"
     network.later(minutes=61)
     assert applied(network.flows("camera", more), "restrict"), "it does it again, and so does the guard"
+
+
+def test_a_second_stranger_on_the_broker_is_thrown_out_too_and_nobody_is_told_twice(home: Story) -> None:
+    night(home, NO_STRANGERS)
+    said = client(home, "mallory", name="sensor-1")
+    said += client(home, "eve", name="sensor-2")
+    assert acts(said) == [("mallory", "quarantine"), ("eve", "quarantine")]
+    assert len(alarms(said)) == 1
+    assert acts(client(home, "eve", name="sensor-3")) == [], "held already"

@@ -215,7 +215,7 @@ class Engine:
         self._hear(event, at, effects)
         broken = rules.judge(self.state.rules, event, device, at)
         if broken is not None:
-            self._rule(broken, device, seen, effects)
+            self._rule(broken, device, seen, effects, event.attributes.get("username", ""))
         else:
             self._profile.learn(seen)
         return broken is not None

@@ -202,11 +202,22 @@ class Telling:
             incident.habit, incident.reason, incident.explanation = name, why, explanation.of_rule(name, why)
             incident.person, incident.concerned = person, concerned if device.type == "broker" else ""
         incident.doubt(doubtful)
+        deed = Deed(device.name, action, person, concerned if device.type == "broker" else "")
+        evidence = Evidence(above=0, rule=True, guarded=guards(device))
+        called = {*words_of(device), f"rule:{name}"}
         if self.incidents.join(incident, now):
-            evidence = Evidence(above=0, rule=True, guarded=guards(device))
-            called = {*words_of(device), f"rule:{name}"}
-            effects += self.interrupt(incident, Deed(device.name, action, person), evidence, called, now)
+            effects += self.interrupt(incident, deed, evidence, called, now)
+        elif deed.concerned and incident.alarms and incident.answer is None and not self._claimed(incident, deed):
+            decision = self._proportion.decide(incident, deed, self._right_now(incident, evidence, now), called, now)
+            claims = tuple(one for one in decision.responses if one.command in CLAIMS)
+            if claims:  # a second stranger is told with the first, and held as well
+                effects += self._proportion.carry_out(incident, replace(decision, responses=claims), now, "again")
         return incident
+
+    def _claimed(self, incident: Incident, deed: Deed) -> bool:
+        """Whether something was held against whom it concerns, because of the incident."""
+        kept = (self._leases.state.leases.get(name) for name in incident.leases)
+        return any(lease is not None and lease.action.device == deed.concerned for lease in kept)
 
     def silence(self, quiet: Quiet, now: datetime) -> list[Effect]:
         """A silence to be told: devices that fall silent together are told once."""

@@ -22,12 +22,14 @@ from homeward.core.vocabulary import CLAIMS, ONE_SHOT
 class Deed(NamedTuple):
     """What interrupts: a device, what it did, and the person who did it (nothing where unknown).
 
-    An incident tells of its strangest event, which may be another one.
+    An incident tells of its strangest event, which may be another one. ``concerned`` is whom a claim is about where
+    that is not the device: a user of the broker.
     """
 
     device: str
     action: str = ""
     person: str = ""
+    concerned: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,7 @@ class Proportion:
         self, incident: Incident, deed: Deed, evidence: Evidence, called: Collection[str], now: datetime
     ) -> list[tuple[Response, Guardrail | None]]:
         """The responses that are called for, and the guardrail that forbids each, if one does."""
-        responses = self._called(incident.concerned or deed.device, called)
+        responses = self._called(deed.concerned or incident.concerned or deed.device, called)
         return [(response, self._refusal(response, evidence, deed, now)) for response in responses]
 
     def _options(self, responses: Collection[Response], deed: Deed, evidence: Evidence) -> tuple[Rung, ...]:
