@@ -72,6 +72,7 @@ async def run(
         ConfigError: the page's port is taken.
         JournalError: the journal cannot be opened.
         KeyFileError: the page's key cannot be used.
+        KeysError: the file of people's codes cannot be used.
         FileError: a history file cannot be read.
         HomeAssistantError: its past cannot be read.
     """

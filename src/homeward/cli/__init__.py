@@ -14,12 +14,13 @@ from homeward.config import ConfigError
 from homeward.dashboard.security import KeyFileError
 from homeward.inbox import InboxError
 from homeward.journal import JournalError, JournalFull
+from homeward.one_time import KeysError
 from homeward.say import SayError
 from homeward.sources.files import FileError
 
 __all__ = ["main"]
 
-EXPECTED: Final = (ConfigError, FileError, InboxError, JournalError, KeyFileError)
+EXPECTED: Final = (ConfigError, FileError, InboxError, JournalError, KeyFileError, KeysError)
 """Told in one line, without a traceback: something outside has to be changed."""
 
 

@@ -10,12 +10,15 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
 
+from homeward import hands
 from homeward.cli import progress
 from homeward.config import FILE_NAME, Config, load, write_starter
 from homeward.core.effects import Notify
@@ -37,6 +40,7 @@ def init(chosen: argparse.Namespace) -> int:
 
 def check(chosen: argparse.Namespace) -> int:
     config = load(chosen.file)
+    hands.responders(config, {}, "", partial(datetime.now, UTC))  # made as the guard would, and used for nothing
     settings = config.settings
     print(f"{chosen.file}: fine")
     print(f"  {settings.place} in {settings.timezone}, budget of alarms: {settings.budget:g} a week")
@@ -44,6 +48,8 @@ def check(chosen: argparse.Namespace) -> int:
     for response in settings.responses:
         ends = "ends by itself" if response.minutes is None else f"for {response.minutes:g} minutes"
         print(f"    {response.name}: {response.command} {response.device} {ends} ({response.responder})")
+    for listener in settings.listeners:
+        print(f"    {listener.name} is told through {listener.channel}{', second' if listener.second else ''}")
     for line in list(_reads(config)) or ["no source of events: add a table [mqtt], or run homeward discover"]:
         print(f"  {line}")
     return OK
