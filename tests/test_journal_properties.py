@@ -49,6 +49,8 @@ def anything(hint: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(arguments)
     if origin in (typing.Union, types.UnionType):
         return st.one_of([anything(argument) for argument in arguments])
+    if origin is tuple and arguments[-1] is not ...:
+        return st.tuples(*map(anything, arguments))
     if origin is tuple:
         return st.lists(anything(arguments[0]), max_size=4).map(tuple)
     if origin is Mapping:

@@ -276,3 +276,13 @@ def test_a_lock_that_says_locked_is_the_echo_of_our_own_lock() -> None:
     leases = book()
     leases.take(LOCK_UP, "i1", 1, START)
     assert tells(leases, "locked", START, device="lock")
+
+
+def test_what_is_asked_for_already_is_not_asked_for_again_because_something_came_back() -> None:
+    leases = book()
+    lease, _ = leases.take(HOWL, "i1", 1, START)
+    leases.outcome(outcome(lease, "apply", False, "no route"), START)
+    assert [type(effect) for effect in leases.retry(START)] == [Apply]
+    assert leases.retry(START) == [], "what became of it is not known yet"
+    leases.outcome(outcome(lease, "apply", False, "no route"), START)
+    assert [type(effect) for effect in leases.retry(START)] == [Apply]

@@ -47,7 +47,8 @@ class Lease:
 
     Only a successful revert closes a lease (or, for a one-shot act, the success or failure of the act itself);
     a revert that fails is asked for again at ``next_attempt`` and shown, with ``error``, until it succeeds.
-    ``outcome`` says in words how it ended; ``changed`` that the device last told another state than ours.
+    ``outcome`` says in words how it ended; ``changed`` that the device last told another state than ours,
+    ``asked`` that a step was asked for and what became of it is not known yet.
     """
 
     action: Action
@@ -58,6 +59,7 @@ class Lease:
     error: str = ""
     outcome: str = ""
     changed: bool = False
+    asked: bool = False
 
     @property
     def reached(self) -> bool:
@@ -200,6 +202,8 @@ class LeaseBook:
         lease = self.state.leases.get(item.action)
         if lease is None:
             return []
+        if item.step == ("revert" if lease.status == "reverting" else "apply"):
+            lease.asked = False
         if item.step == "apply" and lease.status == "applying":
             if not item.ok:
                 return self._failed(lease, now, item.detail)
@@ -226,7 +230,7 @@ class LeaseBook:
         """Something came back: what failed is asked for at once. That uses up no attempt: it may be flapping."""
         effects: list[Effect] = []
         for lease in self.open():
-            if lease.error:
+            if lease.error and not lease.asked:
                 lease.attempts = max(0, lease.attempts - 1)
                 effects += self._due(lease, now)
         return effects
@@ -252,6 +256,7 @@ class LeaseBook:
         if ends is not None and ends <= now:
             return [self._revert(lease, now, TIME_OVER)]
         if lease.status == "active":
+            lease.asked = True
             lease.attempts += 1
             lease.next_attempt = now + REFRESH
             return [Apply(at=now, action=lease.action)]
@@ -260,6 +265,7 @@ class LeaseBook:
         return [self._apply(lease, now)]
 
     def _apply(self, lease: Lease, now: datetime) -> Effect:
+        lease.asked = True
         lease.attempts += 1
         lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))
         if lease.action.command not in CLAIMS | MESSAGES:
@@ -275,6 +281,7 @@ class LeaseBook:
             lease.outcome += "; left as it is, because somebody changed it since"
         if lease.action.restore is not None and lease.action.command not in CLAIMS:
             self.state.expected[lease.action.device] = (lease.action.restore, now + ECHO)
+        lease.asked = True
         lease.attempts += 1
         lease.next_attempt = now + max(PATIENCE, _backoff(lease.attempts))
         return Revert(at=now, action=lease.action, attempt=lease.attempts)
