@@ -27,7 +27,7 @@ from homeward.testing.subject import Subject
 BYTES_A_NAME: Final = 64
 """How much may grow for each name of a later flood, in bytes: a name that is remembered takes more than 100."""
 
-FLOODS: Final = 4
+FLOODS: Final = 6
 """How many floods there are: what is bounded has its size after some of them, give or take what a dictionary keeps
 in reserve."""
 
