@@ -354,7 +354,7 @@ async def test_a_home_assistant_that_starts_is_told_everything_anew_but_not_all_
 async def test_a_broker_that_comes_back_is_told_again(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("homeward.entities.RETRY_FIRST", 0.05)
+    monkeypatch.setattr("homeward.feeders.RESTART_FIRST", 0.05)
     service = TwinService()
     mosquitto.stop()
     async with shown(service, mosquitto.settings()):
@@ -374,7 +374,7 @@ async def test_a_broker_that_comes_back_is_told_again(
 async def test_a_broker_that_answers_no_more_holds_nothing_up(
     mosquitto: Mosquitto, journal: Journal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("homeward.entities.RETRY_FIRST", 0.05)
+    monkeypatch.setattr("homeward.feeders.RESTART_FIRST", 0.05)
     monkeypatch.setattr("homeward.entities.CONFIRM_SECONDS", 0.3)
     seen = Onlooker(mosquitto.peer())
     service = Service(Guard(journal), SETTINGS, responders=[TwinResponder()], clock=Clock())

@@ -106,8 +106,8 @@ def service() -> TwinService:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("homeward.answers.ntfy.RETRY_FIRST", 0.02)
-    monkeypatch.setattr("homeward.answers.ntfy.RETRY_LAST", 0.05)
+    monkeypatch.setattr("homeward.feeders.RESTART_FIRST", 0.02)
+    monkeypatch.setattr("homeward.feeders.RESTART_LAST", 0.05)
 
 
 JSON = st.recursive(

@@ -68,6 +68,29 @@ async def supervise(
         pause = min(2 * pause, RESTART_LAST)
 
 
+async def keep_on(talk: Callable[[], Awaitable[None]], lost: type[Exception], what: str, log: logging.Logger) -> None:
+    """Talk over one connection after another, until cancelled; again after 1 to 60 s when one is lost.
+
+    ``lost`` is raised by ``talk`` when that is nobody's fault of ours; it is told once. Whatever else ``talk`` raises
+    is logged: a way to show or to answer must not end the guard.
+    """
+    pause, told = RESTART_FIRST, ""
+    while True:
+        began = time.monotonic()
+        try:
+            await talk()
+        except lost as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("%s: %s", what, told)
+        except Exception:
+            log.exception(what)
+        if time.monotonic() - began >= STEADY_SECONDS:
+            pause, told = RESTART_FIRST, ""
+        await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 (spreads retries, guards no secret)
+        pause = min(2 * pause, RESTART_LAST)
+
+
 async def _close(events: AsyncIterator[Event | Health]) -> None:
     """Let a generator clean up now, not when it is collected as garbage."""
     close = getattr(events, "aclose", None)

@@ -1,4 +1,4 @@
-"""Presses: an answer, or an undo, as one line of words that any channel can carry. Pure.
+"""Presses: an answer, or an undo, as one line of words that any channel can carry.
 
 A press names what it is about (an incident, a lease), who answers and through which channel, and carries the token
 for exactly that, so that a late one never answers something newer, one that was shown to a person is of no use to
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -20,7 +21,7 @@ from homeward.core.event import NAME_LIMIT
 from homeward.core.inputs import Answer, Change, Feedback
 from homeward.core.lease import Lease
 from homeward.dashboard.security import answer_token, same, undo_token
-from homeward.dashboard.view import Engine
+from homeward.dashboard.view import Engine, Watched
 from homeward.sources.payloads import Refused, clean_name, read_text
 
 PRESS_LIMIT: Final = 1_280
@@ -32,10 +33,15 @@ ABOUT_LIMIT: Final = 64
 Says = Literal["yes", "no", "too_much", "undo"]
 """*That was me*, *not me*, *that was me, and what was done was too much*, *take it back*."""
 
+NOT_TAKEN_IN: Final = "not taken in"
+"""Why a press that was right is refused: it could not be written down, and may be given again."""
+
 REASONS: Final = (
-    "retained", "too large", "malformed", "token", "channel", "too soon", "too late", "not taken in"
+    "retained", "too large", "malformed", "token", "channel", "too soon", "too late", NOT_TAKEN_IN
 )  # fmt: skip
 """Everything that a press can be refused for."""
+
+log = logging.getLogger(__name__)
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)]
 
@@ -115,6 +121,20 @@ def meant(press: Press, engine: Engine, now: datetime) -> Iterator[Feedback | Ch
     answer: Answer = "no" if press.says == "no" else "yes"
     too_much = press.says == "too_much"
     yield Feedback(at=now, incident=press.about, answer=answer, person=person, channel=channel, too_much=too_much)
+
+
+async def take(press: Press, service: Watched) -> None:
+    """Hand the inputs that a press means to the guard.
+
+    Raises:
+        Refused: "too late", or `NOT_TAKEN_IN`.
+    """
+    for item in list(meant(press, service.guard.engine, service.clock.now())):
+        try:
+            await service.submit(item)
+        except Exception as error:
+            log.exception("a press was not taken in")
+            raise Refused(NOT_TAKEN_IN) from error
 
 
 def _token(key: str, says: Says, about: str, person: str, channel: str) -> str:

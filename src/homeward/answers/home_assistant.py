@@ -26,23 +26,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
 from collections import Counter
 from collections.abc import Collection
 from typing import Final, TypeGuard
 
 from homeward.dashboard.view import Watched
-from homeward.presses import Press, meant, read_press
+from homeward.feeders import keep_on
+from homeward.presses import read_press, take
 from homeward.responders.home_assistant import ACTION_PREFIX, Watch
 from homeward.sources.home_assistant_connection import Connection, HomeAssistantError, HomeAssistantSettings
 from homeward.sources.payloads import Refused
 
 EVENT: Final = "mobile_app_notification_action"
-
-RETRY_FIRST, RETRY_LAST = 1.0, 60.0
-STEADY_SECONDS: Final = 60.0
-"""A connection that lasted so long is tried again after the shortest pause."""
 
 START_SECONDS: Final = 0.5
 """How often a Home Assistant that is starting is asked whether it has."""
@@ -77,21 +72,7 @@ class HomeAssistantAnswers:
 
     async def run(self) -> None:
         """Connect and listen; again after 1 to 60 s when that fails. Never ends by itself."""
-        pause, told = RETRY_FIRST, ""
-        while True:
-            began = time.monotonic()
-            try:
-                await self._listen()
-            except HomeAssistantError as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.warning("answers: %s", told)
-            except Exception:  # a way to answer: its fault must not end the guard
-                log.exception("answers")
-            if time.monotonic() - began >= STEADY_SECONDS:
-                pause, told = RETRY_FIRST, ""
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 (spreads retries, guards no secret)
-            pause = min(2 * pause, RETRY_LAST)
+        await keep_on(self._listen, HomeAssistantError, "answers", log)
 
     async def _listen(self) -> None:
         """Over one connection. Raises `HomeAssistantError` when that is lost or of no use."""
@@ -143,18 +124,10 @@ class HomeAssistantAnswers:
             press = read_press(said.removeprefix(ACTION_PREFIX).encode(), self._key)
             if press.channel not in self._channels:
                 raise Refused("channel")
-            await self._submit(press)
+            await take(press, self._service)
         except Refused as refusal:
             if not again:
                 self.refused[str(refusal)] += 1
-
-    async def _submit(self, press: Press) -> None:
-        for item in list(meant(press, self._service.guard.engine, self._service.clock.now())):
-            try:
-                await self._service.submit(item)
-            except Exception as error:
-                log.exception("a press was not taken in")
-                raise Refused("not taken in") from error
 
 
 def _is_ours(said: object) -> TypeGuard[str]:

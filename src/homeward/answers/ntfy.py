@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-import time
 from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Final
 
 from homeward.dashboard.view import Watched
-from homeward.presses import meant, read_press
+from homeward.feeders import keep_on
+from homeward.presses import NOT_TAKEN_IN, read_press, take
 from homeward.responders.http_request import HttpError, refusal, request, tls_context
 from homeward.responders.ntfy import authorization, checked_topic, server_address
 from homeward.sources.payloads import Refused, read_json
@@ -36,10 +35,6 @@ LINE_LIMIT: Final = 64 * 1024
 
 SEEN_LIMIT: Final = 4_096
 """How many messages are remembered as read."""
-
-RETRY_FIRST, RETRY_LAST = 1.0, 60.0
-STEADY_SECONDS: Final = 60.0
-"""A connection that lasted so long is tried again after the shortest pause."""
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +75,7 @@ class NtfyAnswers:
 
     async def run(self) -> None:
         """Connect and listen; again after 1 to 60 s when that fails. Never ends by itself."""
-        pause, told = RETRY_FIRST, ""
-        while True:
-            began = time.monotonic()
-            try:
-                await self._follow()
-            except HttpError as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.warning("answers: %s", told)
-            except Exception:  # a way to answer: its fault must not end the guard
-                log.exception("answers")
-            if time.monotonic() - began >= STEADY_SECONDS:
-                pause, told = RETRY_FIRST, ""
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 (spreads retries, guards no secret)
-            pause = min(2 * pause, RETRY_LAST)
+        await keep_on(self._follow, HttpError, "answers", log)
 
     async def _follow(self) -> None:
         """Over one connection. Raises `HttpError` when that is lost or of no use."""
@@ -148,11 +129,10 @@ class NtfyAnswers:
     async def _take(self, name: str, text: str) -> None:
         """Take one message in. One that could not be written down does not count as read."""
         press = read_press(text.encode("utf-8", "replace"), self._key, channel=self._channel)
-        for item in list(meant(press, self._service.guard.engine, self._service.clock.now())):
-            try:
-                await self._service.submit(item)
-            except Exception as error:
-                log.exception("a press was not taken in")
+        try:
+            await take(press, self._service)
+        except Refused as refused:
+            if str(refused) == NOT_TAKEN_IN:
                 self._missed = True
                 self._seen.pop(name, None)
-                raise Refused("not taken in") from error
+            raise

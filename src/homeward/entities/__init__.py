@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,8 @@ from paho.mqtt.client import MQTTMessageInfo
 from homeward.dashboard.view import Watched, look
 from homeward.entities.messages import Topics, messages
 from homeward.entities.offers import CHANNEL, Offers
-from homeward.presses import Press, meant, read_press
+from homeward.feeders import keep_on
+from homeward.presses import read_press, take
 from homeward.sources.mqtt_connection import Connection, Message, MqttError, MqttSettings, Subscribed
 from homeward.sources.payloads import Refused
 
@@ -45,10 +45,6 @@ BIRTH_SECONDS: Final = 5.0
 
 CONFIRM_SECONDS: Final = 10.0
 """How long the broker may take to confirm what it was told."""
-
-RETRY_FIRST, RETRY_LAST = 1.0, 60.0
-STEADY_SECONDS: Final = 60.0
-"""A connection that lasted so long is tried again after the shortest pause."""
 
 log = logging.getLogger(__name__)
 
@@ -78,21 +74,7 @@ class Entities:
 
     async def run(self) -> None:
         """Connect, show and listen; again after 1 to 60 s when that fails. Never ends by itself."""
-        pause, told = RETRY_FIRST, ""
-        while True:
-            began = time.monotonic()
-            try:
-                await self._present()
-            except MqttError as error:
-                if str(error) != told:
-                    told = str(error)
-                    log.warning("entities: %s", told)
-            except Exception:  # these entities are a view of the guard: their fault must not end it
-                log.exception("entities")
-            if time.monotonic() - began >= STEADY_SECONDS:
-                pause, told = RETRY_FIRST, ""
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 (spreads retries, guards no secret)
-            pause = min(2 * pause, RETRY_LAST)
+        await keep_on(self._present, MqttError, "entities", log)
 
     async def _present(self) -> None:
         """Over one connection. Raises `MqttError` when that is lost."""
@@ -162,17 +144,9 @@ class Entities:
             press = read_press(message.payload, self._key, channel=CHANNEL, retained=message.retained)
             if self._offers.too_soon(press, time.monotonic()):
                 raise Refused("too soon")
-            await self._submit(press)
+            await take(press, self._service)
         except Refused as refusal:
             self.refused[str(refusal)] += 1
-
-    async def _submit(self, press: Press) -> None:
-        for item in list(meant(press, self._service.guard.engine, self._service.clock.now())):
-            try:
-                await self._service.submit(item)
-            except Exception as error:
-                log.exception("a press was not taken in")
-                raise Refused("not taken in") from error
 
 
 class _Link(Connection):
