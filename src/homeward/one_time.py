@@ -17,7 +17,6 @@ import hmac
 import os
 import re
 import secrets
-import stat
 import time
 from base64 import b32encode
 from collections import Counter
@@ -31,6 +30,7 @@ from typing import Final
 from pyotp import TOTP
 
 from homeward.core.event import is_name
+from homeward.private_file import PrivateFileError, read_private
 
 KEYS_FILE: Final = "step-up.keys"
 PEOPLE_LIMIT: Final = 64
@@ -232,19 +232,11 @@ def read_keys(folder: Path) -> dict[str, Way]:
     """
     path = folder / KEYS_FILE
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        data = read_private(path, _FILE_LIMIT + 1)
     except FileNotFoundError:
         return {}
-    except OSError as error:
-        raise KeysError(f"{path}: cannot be read ({error.strerror}); it must be a plain file of ours") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or os.geteuid() not in {0, status.st_uid}:
-            raise KeysError(f"{path}: must be a plain file that belongs to the user who runs the guard")
-        if status.st_mode & 0o077:
-            mode = stat.S_IMODE(status.st_mode)
-            raise KeysError(f"{path}: others may read it (mode {mode:04o}); run: chmod 600 {path}")
-        data = file.read(_FILE_LIMIT + 1)
+    except PrivateFileError as error:
+        raise KeysError(str(error)) from error
     try:
         lines = data.decode().splitlines()
     except UnicodeDecodeError:

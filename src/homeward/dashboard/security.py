@@ -13,7 +13,6 @@ import json
 import os
 import re
 import secrets
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +23,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from homeward.private_file import PrivateFileError, read_private
 
 KEY_FILE: Final = "page.key"
 METRICS_FILE: Final = "metrics.token"
@@ -81,17 +82,9 @@ def _create_key(path: Path) -> str:
 
 def _read_key(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise KeyFileError(f"{path}: cannot be read ({error.strerror}); it must be a plain file of ours") from error
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or os.geteuid() not in {0, status.st_uid}:
-            raise KeyFileError(f"{path}: must be a plain file that belongs to the user who runs the guard")
-        if status.st_mode & 0o077:
-            mode = stat.S_IMODE(status.st_mode)
-            raise KeyFileError(f"{path}: others may read it (mode {mode:04o}); run: chmod 600 {path}")
-        key = file.read(256).decode("ascii", "replace").strip()
+        key = read_private(path, 256).decode("ascii", "replace").strip()
+    except (FileNotFoundError, PrivateFileError) as error:
+        raise KeyFileError(str(error)) from error
     if not _KEY_SHAPE.fullmatch(key):
         raise KeyFileError(f"{path}: holds no key; delete it and start again (a new link will be made)")
     return key
